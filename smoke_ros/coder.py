@@ -1,0 +1,161 @@
+"""Between the network's channels and boxes (arXiv 2002.10111, section 3.2).
+
+The functions take numpy arrays or torch tensors: inference decodes a few peaks in float64 numpy,
+the loss decodes in torch, through the same code.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.geometry import Array, unproject
+
+
+@dataclass(frozen=True)
+class RegressionLayout:
+    """Which regression channels mean what."""
+
+    depth: slice = slice(0, 1)
+    keypoint_offset: slice = slice(1, 3)
+    dimensions: slice = slice(3, 6)
+    orientation: slice = slice(6, 8)
+    channels: int = 8
+
+    @classmethod
+    def from_config(cls, config: ModelConfig) -> RegressionLayout:
+        """Return the layout of a model's regression head."""
+        del config  # so far every model regresses the same
+        return cls()
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The highest local maxima of a batch of heatmaps, best first, and what is regressed there.
+
+    Attributes
+    ----------
+    scores
+        (B, k) in [0, 1].
+    class_ids
+        (B, k) heatmap channels.
+    keypoints_feat
+        (B, k, 2) integer x, y on the heatmap.
+    regression
+        (B, k, channels).
+    """
+
+    scores: Array
+    class_ids: Array
+    keypoints_feat: Array
+    regression: Array
+
+    def numpy(self) -> Peaks:
+        """Return a copy in numpy, in float64: one small transfer where it lies on a GPU."""
+        packed = torch.cat(
+            (
+                self.scores[..., None].double(), self.class_ids[..., None].double(),
+                self.keypoints_feat.double(), self.regression.double(),
+            ), dim=-1,
+        ).cpu().numpy()  # fmt: skip
+        ids, keypoints = packed[..., 1].astype(np.int64), packed[..., 2:4]
+        return Peaks(packed[..., 0], ids, keypoints, packed[..., 4:])
+
+
+def select_peaks(heatmap: Tensor, regression: Tensor, top_k: int) -> Peaks:
+    """Find the ``top_k`` highest local maxima of each image, over all classes.
+
+    A maximum is a pixel that equals the maximum of its 3x3 neighbourhood (section 3.5).
+
+    Parameters
+    ----------
+    heatmap
+        (B, classes, h, w) scores.
+    regression
+        (B, channels, h, w).
+    top_k
+        Fewer are returned where the heatmap has fewer pixels.
+    """
+    batch, classes, height, width = heatmap.shape
+    is_peak = F.max_pool2d(heatmap, kernel_size=3, stride=1, padding=1) == heatmap
+    flat = (heatmap * is_peak).flatten(1)
+    scores, index = flat.topk(min(top_k, classes * height * width), dim=1)
+    class_ids, pixel = index // (height * width), index % (height * width)
+    keypoints = torch.stack((pixel % width, pixel // width), -1)
+    gather = pixel[:, None].expand(batch, regression.shape[1], -1)
+    picked = regression.flatten(2).gather(2, gather).transpose(1, 2)
+    return Peaks(scores, class_ids, keypoints, picked)
+
+
+def decode_depth(offset: Array, reference: tuple[float, float]) -> Array:
+    """Return depths in metres: z = mean + scale * offset (equation 2)."""
+    mean, scale = reference
+    return mean + scale * offset
+
+
+def encode_depth(depth: Array, reference: tuple[float, float]) -> Array:
+    """Invert :func:`decode_depth`."""
+    mean, scale = reference
+    return (depth - mean) / scale
+
+
+def decode_dimensions(offset: Array, reference: Array) -> Array:
+    """Return (..., 3) dimensions in metres: reference * exp(offset) (equation 4)."""
+    exp = torch.exp if isinstance(offset, torch.Tensor) else np.exp
+    return reference * exp(offset)
+
+
+def encode_dimensions(dimensions: Array, reference: Array) -> Array:
+    """Invert :func:`decode_dimensions`."""
+    log = torch.log if isinstance(dimensions, torch.Tensor) else np.log
+    return log(dimensions / reference)
+
+
+def decode_alpha(orientation: Array) -> Array:
+    """Return observation angles, not wrapped, from (..., 2) sine and cosine.
+
+    The network regresses alpha + pi/2, the angle from the ray to the box's side (figure 3).
+    """
+    arctan2 = torch.arctan2 if isinstance(orientation, torch.Tensor) else np.arctan2
+    return arctan2(orientation[..., 0], orientation[..., 1]) - math.pi / 2
+
+
+def encode_alpha(alpha: Array) -> Array:
+    """Invert :func:`decode_alpha`: (...) angles to (..., 2)."""
+    xp = torch if isinstance(alpha, torch.Tensor) else np
+    angle = alpha + math.pi / 2
+    return xp.stack((xp.sin(angle), xp.cos(angle)), -1)
+
+
+def decode_location(
+    keypoints_feat: Array, depth: Array, image_from_feature: Array, K: Array,
+    projection_offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Array:  # fmt: skip
+    """Return box centres in the camera frame (equation 3).
+
+    Parameters
+    ----------
+    keypoints_feat
+        (..., 2) projected centres in feature-map pixels, offset included.
+    depth
+        (...) in metres.
+    image_from_feature
+        (..., 3, 3) affine from feature-map to image pixels.
+    K
+        (..., 3, 3) intrinsics of the image.
+    projection_offset
+        Fourth column of a 3x4 projection matrix.
+
+    Returns
+    -------
+    (..., 3) metres.
+    """
+    linear, shift = image_from_feature[..., :2, :2], image_from_feature[..., :2, 2]
+    pixels = (linear @ keypoints_feat[..., None])[..., 0] + shift
+    return unproject(K, pixels, depth, projection_offset)

@@ -1,0 +1,1 @@
+"""Configuration: frozen dataclasses that are the only home of defaults."""

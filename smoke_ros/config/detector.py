@@ -1,0 +1,30 @@
+"""How the detector runs a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smoke_ros.config.options import check, option
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Options of :class:`smoke_ros.detector.Detector`."""
+
+    score_threshold: float = option(
+        0.25, 'detections below this score are dropped', low=0.0, high=1.0
+    )
+    max_detections: int = option(50, 'most detections per image', low=1, high=1000)
+    focal_correction: str = option(
+        'depth',
+        'how a camera with another focal length than the training camera is handled: scale the '
+        'depth, resize the image so that objects have the size the network knows, or not at all',
+        choices=('depth', 'image', 'none'),
+    )
+    focal_tolerance: float = option(
+        0.02, 'relative difference in focal length up to which nothing is corrected',
+        low=0.0, high=0.5,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check(self)

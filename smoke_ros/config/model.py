@@ -1,0 +1,101 @@
+"""What a model is: its network, its input, its classes and how its outputs are read.
+
+A checkpoint is only usable together with this. Our own checkpoints carry it; for those of the
+authors and of mmdetection3d, which do not, it is one of :data:`FAMILIES`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from smoke_ros.config.options import check, option
+from smoke_ros.structures import Vector3
+
+#: Network pixels for one pixel of the heatmap.
+STRIDE = 4
+
+#: KITTI's focal length (2011-09-26) in network pixels: 721.5377 px * 1280 / 1242.
+KITTI_FOCAL_PX = 721.5377 * 1280 / 1242
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One model, complete enough to build its network and to read its outputs."""
+
+    architecture: str = option(
+        'dla34', 'trunk and neck of the network', choices=('dla34',)
+    )
+    norm: str = option('gn', 'normalisation layers', choices=('gn', 'bn'))
+    classes: tuple[str, ...] = option(
+        ('Car', 'Cyclist', 'Pedestrian'), 'class names, in heatmap channel order'
+    )
+    dimension_reference: tuple[Vector3, ...] = option(
+        ((3.88, 1.63, 1.53), (1.78, 1.70, 0.58), (0.88, 1.73, 0.67)),
+        'length, height, width per class that the network regresses against', unit='m',
+    )  # fmt: skip
+    depth_reference: tuple[float, float] = option(
+        (28.01, 16.32), 'depth = first + second * depth offset', unit='m'
+    )
+    input_width: int = option(1280, 'width of the network input', unit='px', low=64, high=8192)
+    input_height: int = option(384, 'height of the network input', unit='px', low=64, high=8192)
+    channel_order: str = option('bgr', 'colour channels of the input', choices=('bgr', 'rgb'))
+    mean: Vector3 = option(
+        (0.485 * 255, 0.456 * 255, 0.406 * 255), 'subtracted, by input channel', unit='grey levels'
+    )
+    std: Vector3 = option(
+        (0.229 * 255, 0.224 * 255, 0.225 * 255), 'divided by, by input channel', unit='grey levels'
+    )
+    top_k: int = option(50, 'peaks that are decoded per image', low=1, high=1000)
+    uses_projection_offset: bool = option(
+        False, "whether the fourth column of a projection matrix (KITTI's P2) is used to decode"
+    )
+    reference_focal_px: float = option(
+        KITTI_FOCAL_PX, 'focal length at which depth was learnt, in network pixels', unit='px',
+        low=1.0,
+    )  # fmt: skip
+    trained_on: str = option('nothing (random weights)', 'data and split the weights have seen')
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f'classes must be different names, got {self.classes}')
+        if len(self.dimension_reference) != len(self.classes):
+            raise ValueError(
+                f'dimension_reference must have one entry for each of the {len(self.classes)} '
+                f'classes, got {len(self.dimension_reference)}'
+            )
+        for name, size in zip(self.classes, self.dimension_reference, strict=True):
+            if len(size) != 3 or not all(math.isfinite(v) and v > 0 for v in size):
+                raise ValueError(f'dimension_reference of {name} must be 3 sizes > 0, got {size}')
+        # The deepest features have stride 32; an odd number of them would not line up again.
+        for name in ('input_width', 'input_height'):
+            if getattr(self, name) % 32:
+                raise ValueError(f'{name} must be a multiple of 32, got {getattr(self, name)}')
+
+    @property
+    def feature_width(self) -> int:
+        """Width of the heatmap."""
+        return self.input_width // STRIDE
+
+    @property
+    def feature_height(self) -> int:
+        """Height of the heatmap."""
+        return self.input_height // STRIDE
+
+
+#: Models of the two public checkpoint families, by family name. The authors apply the RGB
+#: statistics to B, G, R in that order; a checkpoint trained so must be run so.
+FAMILIES: dict[str, ModelConfig] = {
+    'official': ModelConfig(trained_on='KITTI object trainval (7481 images)'),
+    'mmdet3d': ModelConfig(
+        classes=('Pedestrian', 'Cyclist', 'Car'),
+        dimension_reference=((0.88, 1.73, 0.67), (1.78, 1.70, 0.58), (3.88, 1.63, 1.53)),
+        channel_order='rgb',
+        mean=(123.675, 116.28, 103.53),
+        std=(58.395, 57.12, 57.375),
+        top_k=100,
+        uses_projection_offset=True,
+        trained_on='KITTI object train (3712 images)',
+    ),
+}

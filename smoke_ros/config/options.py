@@ -1,0 +1,133 @@
+"""How a configuration dataclass describes, checks and reads its options.
+
+Each option is a dataclass field made by :func:`option`, which carries the description, the unit
+and the allowed values; :func:`check` holds an instance against them, and :func:`from_mapping`
+builds one from a YAML mapping. ROS parameters are declared from the same descriptions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+T = TypeVar('T')
+
+
+@dataclasses.dataclass(frozen=True)
+class OptionInfo:
+    """What is known of one option, beside its type and default."""
+
+    description: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    #: Whether a running node takes a new value.
+    live: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, or '' where every value of the type is allowed."""
+        unit = f' {self.unit}' if self.unit else ''
+        if self.choices:
+            return 'one of ' + ', '.join(repr(choice) for choice in self.choices)
+        if self.low is not None and self.high is not None:
+            return f'{self.low:g} to {self.high:g}{unit}'
+        if self.low is not None:
+            return f'at least {self.low:g}{unit}'
+        if self.high is not None:
+            return f'at most {self.high:g}{unit}'
+        return ''
+
+
+def option(default: Any, description: str, **info: Any) -> Any:
+    """Make a dataclass field with its description; ``info`` as in :class:`OptionInfo`."""
+    metadata = {'info': OptionInfo(description, **info)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def option_info(field: dataclasses.Field[Any]) -> OptionInfo:
+    """Return what :func:`option` recorded of a field."""
+    return field.metadata['info']  # type: ignore[no-any-return]
+
+
+def check(config: Any) -> None:
+    """Hold every option of a configuration against its allowed values.
+
+    Raises
+    ------
+    ValueError
+        Naming the option, what is allowed, and what it got.
+    """
+    for field in dataclasses.fields(config):
+        if 'info' in field.metadata:
+            check_value(field.name, getattr(config, field.name), option_info(field))
+
+
+def check_value(name: str, value: Any, info: OptionInfo) -> None:
+    """Check one value; see :func:`check`."""
+    if isinstance(value, bool) or value is None:
+        return
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f'{name} must be finite, got {value}')
+    if isinstance(value, int | float):
+        too_low = info.low is not None and value < info.low
+        too_high = info.high is not None and value > info.high
+        if too_low or too_high:
+            raise ValueError(f'{name} must be {info.allowed}, got {value}')
+    if info.choices and value not in info.choices:
+        raise ValueError(f'{name} must be {info.allowed}, got {value!r}')
+
+
+def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
+    """Build a configuration from a mapping such as a YAML file's.
+
+    Lists become tuples, whole numbers are taken for floats; nothing else is converted.
+
+    Parameters
+    ----------
+    cls
+        The configuration's dataclass.
+    mapping
+        Option names to values; absent ones keep their default.
+    where
+        Names the source in error messages, for example the file.
+
+    Raises
+    ------
+    ValueError
+        For an unknown option, a value of another type than the default's, or one out of range.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(mapping) - set(fields))
+    if unknown:
+        raise ValueError(
+            f'{where}: unknown option {", ".join(unknown)}; known are {", ".join(fields)}'
+        )
+    values = {
+        name: _converted(name, value, fields[name].default, where)
+        for name, value in mapping.items()
+    }
+    try:
+        return cls(**values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{where}: {error}') from error
+
+
+def _converted(name: str, value: Any, default: Any, where: str) -> Any:
+    if isinstance(value, list):
+        value = _as_tuple(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    comparable = default is not dataclasses.MISSING and default is not None and value is not None
+    if comparable and type(value) is not type(default):
+        raise ValueError(
+            f'{where}: {name} must be of type {type(default).__name__}, got {value!r}'
+        )
+    return value
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value

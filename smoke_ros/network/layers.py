@@ -1,0 +1,26 @@
+"""Layers that several parts of the network share."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def make_norm(kind: str, channels: int) -> nn.Module:
+    """Make a normalisation layer: 'gn' (as SMOKE) or 'bn' (the paper's ablation).
+
+    GroupNorm has 32 groups, or 16 where the channels are not a multiple of 32.
+    """
+    if kind == 'gn':
+        return nn.GroupNorm(32 if channels % 32 == 0 else 16, channels)
+    if kind == 'bn':
+        return nn.BatchNorm2d(channels)
+    raise ValueError(f"norm must be 'gn' or 'bn', got {kind!r}")
+
+
+def bilinear_kernel(size: int) -> torch.Tensor:
+    """Return the (size, size) weights with which a transposed convolution interpolates."""
+    factor = (size + 1) // 2
+    centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
+    ramp = 1.0 - (torch.arange(size, dtype=torch.float32) / factor - centre).abs()
+    return ramp[:, None] * ramp[None, :]
