@@ -1,0 +1,140 @@
+"""What every test may use: seeds, the shared data, and real rclpy kept to itself.
+
+Tests that talk over DDS take `ros_domain` (for processes that they start) or `ros_context` (for
+nodes of their own): each gets a ROS_DOMAIN_ID that no other test on the machine has, and DDS stays
+on the local host.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Domain 0 is everybody's default, and above 101 the ports of DDS meet those that Linux hands out.
+DOMAINS = range(1, 102)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine lacks the device or the ROS packages for, saying so."""
+    reasons = {'gpu': why_no_gpu, 'ros_install': why_no_ros_install}
+    for marker, find_reason in reasons.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = find_reason() if marked else ''
+        if reason:
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def why_no_gpu() -> str:
+    """Return why tests marked gpu cannot run here, or an empty string."""
+    import torch
+
+    return '' if torch.cuda.is_available() else 'needs a CUDA device, torch finds none'
+
+
+def why_no_ros_install() -> str:
+    """Return why tests marked ros_install cannot run here, or an empty string."""
+    # A folder without __init__.py, such as this project's launch/, is no package: it has no origin.
+    found = {name: importlib.util.find_spec(name) for name in ('launch', 'launch_ros')}
+    missing = [name for name, spec in found.items() if spec is None or spec.origin is None]
+    return f'needs a ROS installation: no Python package {", ".join(missing)}' if missing else ''
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    """Start each test from the same random numbers."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002, for code under test that uses the old interface
+    if 'torch' in sys.modules:
+        sys.modules['torch'].manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def shared_dir() -> Path:
+    """Return the folder with the data shared between checkouts, or skip the test.
+
+    It lies beside the checkout; SMOKE_ROS_SHARED names another place.
+    """
+    folder = Path(os.environ.get('SMOKE_ROS_SHARED', ROOT.parent / 'shared'))
+    if not (folder / 'reference').is_dir():
+        pytest.skip(f'needs the shared data: no folder {folder / "reference"}')
+    return folder
+
+
+@contextlib.contextmanager
+def claim_domain() -> Iterator[int]:
+    """Hold a ROS_DOMAIN_ID that no other test process on this machine holds."""
+    folder = Path(tempfile.gettempdir()) / 'smoke_ros_test_domains'
+    folder.mkdir(exist_ok=True)
+    # Another start for each process, so that a domain rests before it is used again.
+    first = os.getpid() % len(DOMAINS)
+    for domain in [*DOMAINS[first:], *DOMAINS[:first]]:
+        with (folder / str(domain)).open('w') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield domain
+            return
+    raise RuntimeError(f'expected a free ROS_DOMAIN_ID of {DOMAINS}, found all taken in {folder}')
+
+
+@pytest.fixture
+def ros_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
+    """Give the test, and processes that it starts, a ROS_DOMAIN_ID of their own on this host."""
+    with claim_domain() as domain:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+        if os.environ.get('ROS_DISTRO') == 'humble':
+            monkeypatch.setenv('ROS_LOCALHOST_ONLY', '1')
+        else:
+            monkeypatch.delenv('ROS_LOCALHOST_ONLY', raising=False)
+            monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+        monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'ros_log'))
+        yield domain
+
+
+@pytest.fixture
+def ros_context(ros_domain: int):
+    """Initialise rclpy's default context in the test's own domain; yield it, shut it down after."""
+    rclpy = pytest.importorskip('rclpy')
+    from rclpy.signals import SignalHandlerOptions
+
+    # Signals stay pytest's: Ctrl-C has to end the run.
+    rclpy.init(domain_id=ros_domain, signal_handler_options=SignalHandlerOptions.NO)
+    yield rclpy.get_default_context()
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def spin_until(ros_context) -> Callable[..., bool]:
+    """Return spin(condition, *nodes, timeout_s=10): spin nodes until condition() holds, or not."""
+    from rclpy.executors import SingleThreadedExecutor
+
+    def spin(condition: Callable[[], bool], *nodes, timeout_s: float = 10.0) -> bool:
+        executor = SingleThreadedExecutor(context=ros_context)
+        for node in nodes:
+            executor.add_node(node)
+        deadline = time.monotonic() + timeout_s
+        try:
+            while not condition():
+                if time.monotonic() > deadline:
+                    return False
+                executor.spin_once(timeout_sec=0.05)
+            return True
+        finally:
+            for node in nodes:
+                executor.remove_node(node)
+            executor.shutdown()
+
+    return spin
