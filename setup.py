@@ -2,7 +2,6 @@
 
 import os
 import re
-from glob import glob
 
 from setuptools import find_packages, setup
 

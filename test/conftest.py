@@ -45,7 +45,7 @@ def why_no_gpu() -> str:
 
 def why_no_ros_install() -> str:
     """Return why tests marked ros_install cannot run here, or an empty string."""
-    # A folder without __init__.py, such as this project's launch/, is no package: it has no origin.
+    # A folder without __init__.py, such as this project's launch/, has no origin.
     found = {name: importlib.util.find_spec(name) for name in ('launch', 'launch_ros')}
     missing = [name for name, spec in found.items() if spec is None or spec.origin is None]
     return f'needs a ROS installation: no Python package {", ".join(missing)}' if missing else ''
@@ -106,7 +106,7 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]
 
 @pytest.fixture
 def ros_context(ros_domain: int):
-    """Initialise rclpy's default context in the test's own domain; yield it, shut it down after."""
+    """Yield rclpy's default context, initialised in the test's own domain; shut it down after."""
     rclpy = pytest.importorskip('rclpy')
     from rclpy.signals import SignalHandlerOptions
 

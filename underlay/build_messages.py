@@ -2,9 +2,9 @@
 
 The wheels bring rclpy, the common message packages and rosidl's code generators, but rosidl's own
 command does not start among them. So this calls the generators as classes and the compiler as a
-program. What comes out is what a colcon build would install: five libraries, a Python package, the
-interface files and the entries of the ament index. The definitions decide the wire format, so other
-ROS 2 nodes understand the messages.
+program. What comes out is what a colcon build would install: five libraries, a Python package,
+the interface files and the entries of the ament index. The definitions decide the wire format, so
+other ROS 2 nodes understand the messages.
 
 Run it with the environment's own interpreter: ``python build_messages.py PACKAGE_FOLDER``.
 """
@@ -20,14 +20,19 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 RUNTIME_LIBRARIES = ('rosidl_runtime_c', 'rcutils')
+FASTRTPS_LIBRARIES = (
+    'rosidl_typesupport_fastrtps_c',
+    'rosidl_typesupport_fastrtps_cpp',
+    'rmw',
+    'fastcdr',
+)
 TYPESUPPORTS = ('rosidl_typesupport_fastrtps_c', 'rosidl_typesupport_introspection_c')
 
 
@@ -47,7 +52,7 @@ class MessagePackage:
 
 @dataclass(frozen=True)
 class Library:
-    """A shared library to link: its sources and the libraries it needs at run time."""
+    """A shared library to make: its sources, and the libraries it needs at run time."""
 
     name: str
     sources: tuple[Path, ...]
@@ -75,7 +80,9 @@ def read_package(folder: Path) -> MessagePackage:
     )
 
 
-def generate_sources(package: MessagePackage, prefix: Path, build: Path) -> dict[str, list[Path]]:
+def generate_sources(
+    package: MessagePackage, prefix: Path, build: Path
+) -> dict[str, tuple[Path, ...]]:
     """Run rosidl's generators into a build folder; return the sources to compile by generator."""
     # The wheels exist only inside the environment that this builds into.
     from rosidl_cli.command.translate.api import translate
@@ -85,14 +92,6 @@ def generate_sources(package: MessagePackage, prefix: Path, build: Path) -> dict
     from rosidl_typesupport_fastrtps_c.cli import GenerateFastRTPSCTypesupport
     from rosidl_typesupport_introspection_c.cli import GenerateIntrospectionCTypesupport
 
-    includes = [str(prefix / 'share')]
-    idl_files = translate(
-        package_name=package.name,
-        interface_files=[f'{package.folder}:{name}' for name in package.interfaces],
-        include_paths=includes,
-        output_format='idl',
-        output_path=build / 'idl',
-    )
     generators = {
         'rosidl_generator_c': GenerateC('c'),
         'rosidl_typesupport_introspection_c': GenerateIntrospectionCTypesupport('introspection'),
@@ -104,20 +103,28 @@ def generate_sources(package: MessagePackage, prefix: Path, build: Path) -> dict
             'py', typesupport_implementations=['rosidl_typesupport_c']
         ),
     }
+    includes = [str(prefix / 'share')]
+    idl_files = translate(
+        package_name=package.name,
+        interface_files=[f'{package.folder}:{name}' for name in package.interfaces],
+        include_paths=includes,
+        output_format='idl',
+        output_path=build / 'idl',
+    )
     sources = {}
     for kind, generator in generators.items():
         # Two generators give a file the same name, so each has a folder of its own.
         made = generator.generate(package.name, idl_files, includes, build / kind / package.name)
-        sources[kind] = sorted(p for p in map(Path, made) if p.suffix in ('.c', '.cpp'))
+        sources[kind] = tuple(sorted(p for p in map(Path, made) if p.suffix in ('.c', '.cpp')))
     return sources
 
 
 def generate_quietly(
     package: MessagePackage, prefix: Path, build: Path
-) -> dict[str, list[Path]]:
+) -> dict[str, tuple[Path, ...]]:
     """Call generate_sources without its chatter, which is shown only where it fails.
 
-    The generators also leave their own object in sys.stdout, which this undoes.
+    The generators also leave an object of their own in sys.stdout, which this undoes.
     """
     words = io.StringIO()
     try:
@@ -128,49 +135,52 @@ def generate_quietly(
         raise
 
 
-def plan_libraries(package: MessagePackage, sources: dict[str, list[Path]]) -> list[Library]:
+def plan_libraries(package: MessagePackage, sources: dict[str, tuple[Path, ...]]) -> list[Library]:
     """Return the libraries to make, in link order: each needs only earlier ones of its package."""
-    name = package.name
+    own_structures = f'{package.name}__rosidl_generator_c'
 
     def of_dependencies(kind: str) -> tuple[str, ...]:
         return tuple(f'{dependency}__{kind}' for dependency in package.dependencies)
 
-    def library(kind: str, *needs: str) -> Library:
+    def library(kind: str, files: Sequence[Path], *needs: str) -> Library:
         needs = (*needs, *of_dependencies(kind), *RUNTIME_LIBRARIES)
-        return Library(f'{name}__{kind}', tuple(sources[kind]), needs)
+        return Library(f'{package.name}__{kind}', tuple(files), needs)
 
-    structures = f'{name}__rosidl_generator_c'
-    fastrtps = ('rosidl_typesupport_fastrtps_c', 'rosidl_typesupport_fastrtps_cpp', 'rmw', 'fastcdr')
-    conversions = library('rosidl_generator_py', structures, *of_dependencies('rosidl_generator_c'))
-    is_entry = {path: '.ep.' in path.name for path in conversions.sources}
+    introspection = 'rosidl_typesupport_introspection_c'
+    fastrtps = 'rosidl_typesupport_fastrtps_c'
+    dispatch = 'rosidl_typesupport_c'
+    entry_points = [path for path in sources['rosidl_generator_py'] if '.ep.' in path.name]
+    conversions = library(
+        'rosidl_generator_py',
+        [path for path in sources['rosidl_generator_py'] if path not in entry_points],
+        own_structures,
+        *of_dependencies('rosidl_generator_c'),
+    )
     extension = Library(
-        f'{name}_s__rosidl_typesupport_c',
-        tuple(path for path, entry in is_entry.items() if entry),
-        (conversions.name, f'{name}__rosidl_typesupport_c', structures, *RUNTIME_LIBRARIES),
+        f'{package.name}_s__rosidl_typesupport_c',
+        tuple(entry_points),
+        (conversions.name, f'{package.name}__{dispatch}', own_structures, *RUNTIME_LIBRARIES),
         is_extension=True,
     )
-    inner = tuple(path for path, entry in is_entry.items() if not entry)
     return [
-        library('rosidl_generator_c'),
-        library(
-            'rosidl_typesupport_introspection_c', structures, 'rosidl_typesupport_introspection_c'
-        ),
-        library('rosidl_typesupport_fastrtps_c', structures, *fastrtps),
-        library('rosidl_typesupport_c', structures, 'rosidl_typesupport_c'),
-        replace(conversions, sources=inner),
+        library('rosidl_generator_c', sources['rosidl_generator_c']),
+        library(introspection, sources[introspection], own_structures, introspection),
+        library(fastrtps, sources[fastrtps], own_structures, *FASTRTPS_LIBRARIES),
+        library(dispatch, sources[dispatch], own_structures, dispatch),
+        conversions,
         extension,
     ]
 
 
-def include_flags(prefix: Path, build: Path, kinds: Sequence[str]) -> list[str]:
-    """Return -I flags for the generated headers, the wheels' own, Python's and numpy's."""
+def find_include_folders(prefix: Path, build: Path, kinds: Iterable[str]) -> list[Path]:
+    """Return where headers lie: the generated ones, the wheels', Python's and numpy's."""
     import numpy
 
-    folders = [build / kind for kind in kinds]
     # The wheels keep each package's headers one folder down, as a ROS installation does.
-    folders += [prefix / 'include', *sorted(p for p in (prefix / 'include').iterdir() if p.is_dir())]
-    folders += [Path(sysconfig.get_paths()['include']), Path(numpy.get_include())]
-    return [f'-I{folder}' for folder in folders]
+    wheels = sorted(path for path in (prefix / 'include').iterdir() if path.is_dir())
+    python = Path(sysconfig.get_path('include'))
+    generated = [build / kind for kind in kinds]
+    return [*generated, prefix / 'include', *wheels, python, Path(numpy.get_include())]
 
 
 def run_compiler(command: Sequence[str]) -> None:
@@ -181,64 +191,54 @@ def run_compiler(command: Sequence[str]) -> None:
         raise BuildError(f'{shlex.join(command)}\nended with status {done.returncode}:\n{words}')
 
 
-def compile_libraries(
-    libraries: Sequence[Library], includes: Sequence[str], prefix: Path, output: Path
-) -> None:
-    """Compile every source, as many at once as there are processors, and link the libraries."""
-    compilers = {
-        '.c': [*shlex.split(os.environ.get('CC', 'cc')), '-std=gnu11'],
-        '.cpp': [*shlex.split(os.environ.get('CXX', 'c++')), '-std=c++17'],
-    }
-    objects = output.parent / 'objects'
-    objects.mkdir(parents=True)
-    output.mkdir(parents=True)
+def find_compiler(suffix: str) -> list[str]:
+    """Return the call of the compiler for sources with a suffix; CC and CXX name others."""
+    if suffix == '.c':
+        return [*shlex.split(os.environ.get('CC', 'cc')), '-std=gnu11']
+    return [*shlex.split(os.environ.get('CXX', 'c++')), '-std=c++17']
 
-    def compile_source(job: tuple[Path, Path]) -> None:
-        source, target = job
-        compiler = compilers[source.suffix]
-        run_compiler([*compiler, '-O1', '-fPIC', *includes, '-c', str(source), '-o', str(target)])
 
-    targets = {
-        library.name: [objects / f'{library.name}.{p.name}.o' for p in library.sources]
-        for library in libraries
-    }
-    jobs = [
-        job
-        for library in libraries
-        for job in zip(library.sources, targets[library.name], strict=True)
-    ]
+def compile_sources(
+    sources: Iterable[Path], include_folders: Iterable[Path], objects: Path
+) -> dict[Path, Path]:
+    """Compile sources, as many at once as there are processors; return their object files."""
+    objects.mkdir()
+    targets = {source: objects / f'{n}.o' for n, source in enumerate(sources)}
+    flags = ['-O1', '-fPIC', *(f'-I{folder}' for folder in include_folders)]
+
+    def compile_one(source: Path) -> None:
+        files = ['-c', str(source), '-o', str(targets[source])]
+        run_compiler([*find_compiler(source.suffix), *flags, *files])
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, _ in enumerate(pool.map(compile_source, jobs), start=1):
-            show_progress(f'compiled {number} of {len(jobs)} sources')
-    for library in libraries:
-        # The second path is that of a Python extension, three folders below the libraries.
-        search = ['-Wl,-rpath,$ORIGIN', '-Wl,-rpath,$ORIGIN/../../..']
-        folders = [f'-L{output}', f'-L{prefix / "lib"}']
-        needs = [f'-l{need}' for need in library.needs]
-        run_compiler(
-            [*compilers['.cpp'], '-shared', *search, '-o', str(output / library.file_name)]
-            + [*map(str, targets[library.name]), *folders, *needs]
-        )
+        for number, _ in enumerate(pool.map(compile_one, targets), start=1):
+            print(f'compiled {number} of {len(targets)} sources', flush=True)
+    return targets
 
 
-def show_progress(text: str) -> None:
-    """Show one line of progress that replaces the last one, on a terminal only."""
-    if sys.stdout.isatty():
-        print(f'\r{text}', end='', flush=True)
+def link_library(
+    library: Library, objects: dict[Path, Path], folders: Sequence[Path], target: Path
+) -> None:
+    """Link one library from its object files, against libraries in folders."""
+    # A library finds its neighbours; a Python extension is three folders below the libraries.
+    run_path = '-Wl,-rpath,$ORIGIN:$ORIGIN/../../..'
+    files = [str(objects[source]) for source in library.sources]
+    search = [f'-L{folder}' for folder in folders]
+    needs = [f'-l{need}' for need in library.needs]
+    run_compiler(
+        [*find_compiler('.cpp'), '-shared', run_path, '-o', str(target), *files, *search, *needs]
+    )
 
 
-def stage_package(
+def stage_files(
     package: MessagePackage, libraries: Sequence[Library], build: Path, stage: Path
 ) -> None:
-    """Lay out everything to install under a folder with the prefix's own structure."""
+    """Lay out what is to be installed under a folder with the prefix's own structure."""
     site = Path(sysconfig.get_path('platlib')).relative_to(sys.prefix)
     python = stage / site / package.name
     share = stage / 'share' / package.name
-    shutil.copytree(
-        build / 'rosidl_generator_py' / package.name,
-        python,
-        ignore=shutil.ignore_patterns('*.c', 'tmp'),
-    )
+    generated = build / 'rosidl_generator_py' / package.name
+    shutil.copytree(generated, python, ignore=shutil.ignore_patterns('*.c', 'tmp'))
     (python / '__init__.py').touch()
     shutil.copytree(package.folder / 'msg', share / 'msg')
     shutil.copytree(build / 'idl' / 'msg', share / 'msg', dirs_exist_ok=True)
@@ -248,7 +248,7 @@ def stage_package(
     (stage / 'lib').mkdir(exist_ok=True)
     for library in libraries:
         target = python if library.is_extension else stage / 'lib'
-        shutil.copy2(build / 'linked' / library.file_name, target)
+        shutil.copy2(build / library.file_name, target)
     write_index(package, stage / 'share' / 'ament_index' / 'resource_index')
 
 
@@ -264,11 +264,11 @@ def write_index(package: MessagePackage, index: Path) -> None:
         (index / resource / package.name).write_text(text)
 
 
-def install(package: MessagePackage, stage: Path, prefix: Path) -> None:
-    """Move the staged files into the prefix one by one, the mark 'packages' at the very end.
+def install_files(package: MessagePackage, stage: Path, prefix: Path) -> None:
+    """Move the staged files into the prefix one by one, the index entry 'packages' at the end.
 
-    Each move replaces a file in one step, so a process that has an older one open keeps it, and a
-    package that the ament index names is complete.
+    Each move replaces a file in one step, so a process that has the older one open keeps it, and
+    a package that the ament index names is complete.
     """
     mark = Path('share/ament_index/resource_index/packages') / package.name
     (prefix / mark).unlink(missing_ok=True)
@@ -281,20 +281,25 @@ def install(package: MessagePackage, stage: Path, prefix: Path) -> None:
 def build_package(folder: Path, prefix: Path) -> None:
     """Generate, compile and install one message package into a prefix."""
     package = read_package(folder.resolve())
-    # Beside the target, because a file can be moved in one step only within a file system.
-    with tempfile.TemporaryDirectory(prefix='.build-', dir=prefix) as scratch:
-        build, stage = Path(scratch) / 'build', Path(scratch) / 'stage'
-        sources = generate_quietly(package, prefix, build)
-        libraries = plan_libraries(package, sources)
-        includes = include_flags(prefix, build, list(sources))
-        compile_libraries(libraries, includes, prefix, build / 'linked')
-        stage_package(package, libraries, build, stage)
-        install(package, stage, prefix)
+    # Inside the prefix, for files move in one step only within a file system.
+    build, stage = prefix / '.build' / package.name, prefix / '.build' / 'stage'
+    shutil.rmtree(prefix / '.build', ignore_errors=True)  # what an interrupted build left
+    print(f'generating {package.name} from {len(package.interfaces)} definitions', flush=True)
+    sources = generate_quietly(package, prefix, build)
+    libraries = plan_libraries(package, sources)
+    includes = find_include_folders(prefix, build, sources)
+    every_source = [source for library in libraries for source in library.sources]
+    objects = compile_sources(every_source, includes, build / 'objects')
+    for library in libraries:
+        link_library(library, objects, [build, prefix / 'lib'], build / library.file_name)
+    stage_files(package, libraries, build, stage)
+    install_files(package, stage, prefix)
+    shutil.rmtree(prefix / '.build')
 
 
 def main() -> int:
     """Build the packages named on the command line into the running interpreter's environment."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description='Build ROS 2 message packages beside ROS wheels.')
     parser.add_argument('packages', nargs='+', type=Path, help='folders with package.xml and msg/')
     for folder in parser.parse_args().packages:
         try:

@@ -1,7 +1,6 @@
-"""The decisions of set-up, apart from what carries them out: which kind of environment, what is due.
+"""The decisions of set-up: which kind of environment, which steps are due, which versions hold.
 
-Only the standard library, and Python 3.10 or newer: this runs before anything is installed. The
-version check itself lives in setup_environment.py, which an older Python can still read.
+Only the standard library, for nothing is installed yet.
 """
 
 from __future__ import annotations
@@ -148,8 +147,8 @@ def first_due(state: State, keys: Mapping[str, str]) -> str | None:
 def spare_the_system(constraints: Iterable[str], system: Mapping[str, str]) -> list[str]:
     """Return constraints under which pip takes what a ROS machine has, and replaces none of it.
 
-    A package that the system has may be as old as it is; one that is too old for something else gets
-    the pinned version, in the environment only. What compiled ROS code shares is held where it is.
+    A package that the system has may be as old as it is; one too old for something else gets the
+    pinned version, in the environment only. What compiled ROS code shares is held where it is.
 
     Args:
         constraints: the lines of constraints.txt.

@@ -226,7 +226,7 @@ def system_packages() -> dict[str, str]:
 
 
 def check_machine(kind: str) -> None:
-    """Raise SetupError for what no step could put right: modules, compilers, headers, processor."""
+    """Raise SetupError where something is missing that no step could bring."""
     version = f'{sys.version_info.major}.{sys.version_info.minor}'
     if subprocess.run([base_python(), '-c', 'import ensurepip, venv'], check=False).returncode:
         raise SetupError(

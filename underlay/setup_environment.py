@@ -1,4 +1,4 @@
-"""Set up the Python environment of this checkout: `make setup`, and so `make test` and `make demo`.
+"""Set up the Python environment of this checkout; the make targets run this first.
 
 Usage: python3 underlay/setup_environment.py [--venv FOLDER]
 

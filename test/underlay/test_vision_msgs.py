@@ -1,4 +1,4 @@
-"""The message package built from underlay/vision_msgs, or a ROS installation's own, on the wire."""
+"""The message package of underlay/vision_msgs, or a ROS installation's own, on the wire."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from vision_msgs import msg as messages
 from vision_msgs.msg import BoundingBox3D, Detection3D, Detection3DArray, ObjectHypothesisWithPose
 
-# Facts about the released package: REP-2011 hashes of what other nodes of Jazzy and later announce.
+# A fact about the released package: what other nodes announce, from Jazzy on (REP-2011).
 DETECTIONS_HASH = 'RIHS01_793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018'
 
 MESSAGES = {
@@ -27,7 +27,7 @@ MESSAGES = {
     'VisionInfo',
 }  # fmt: skip
 
-# A second process that says as JSON what it received: nothing is shared with the publisher but DDS.
+# A second process that says as JSON what it received: DDS is all that it shares with the first.
 LISTENER = """
 import json, sys, rclpy
 from vision_msgs.msg import Detection3DArray

@@ -1,7 +1,7 @@
 """A stand-in for the Python half of ROS 2's message_filters, for machines without ROS.
 
-It offers the names and the behaviour of the Jazzy package that a subscriber to several topics needs:
-filters are chained by callbacks, and the synchronisers match messages by the stamp in their header.
+It has the names and the behaviour of the Jazzy package that a subscriber to several topics needs:
+filters are chained by callbacks, and synchronisers match messages by the stamp in their header.
 Set-up installs it only where there is no ROS, so the real package is never hidden.
 """
 
@@ -42,13 +42,13 @@ class SimpleFilter:
     def __init__(self):
         self.callbacks = {}
 
-    def registerCallback(self, cb, *args):  # noqa: N802, the real package's name
+    def registerCallback(self, cb, *args):
         """Call cb(*messages, *args) at each output; return the number of the connection."""
         connection = len(self.callbacks)
         self.callbacks[connection] = (cb, args)
         return connection
 
-    def signalMessage(self, *msg):  # noqa: N802
+    def signalMessage(self, *msg):
         """Hand messages to every registered callback, in the order of registration."""
         for callback, arguments in list(self.callbacks.values()):
             callback(*msg, *arguments)
@@ -72,7 +72,7 @@ class Subscriber(SimpleFilter):
         """Pass a message on to the filters behind this one."""
         self.signalMessage(msg)
 
-    def getTopic(self):  # noqa: N802
+    def getTopic(self):
         """Return the topic as it was given, before remapping."""
         return self.topic
 
@@ -94,7 +94,7 @@ class Cache(SimpleFilter):
         self.cache_times = []
         self.connectInput(f)
 
-    def connectInput(self, f):  # noqa: N802
+    def connectInput(self, f):
         """Take messages from another filter."""
         self.incoming_connection = f.registerCallback(self.add)
 
@@ -111,29 +111,29 @@ class Cache(SimpleFilter):
         pairs = zip(self.cache_msgs, self.cache_times, strict=True)
         return [message for message, stamp in pairs if accepts(stamp)]
 
-    def getInterval(self, from_stamp, to_stamp):  # noqa: N802
+    def getInterval(self, from_stamp, to_stamp):
         """Return the messages stamped within an interval, both ends included."""
         if from_stamp > to_stamp:
             raise ValueError(f'expected from_stamp <= to_stamp, got {from_stamp} > {to_stamp}')
         return self._select(lambda stamp: from_stamp <= stamp <= to_stamp)
 
-    def getElemAfterTime(self, stamp):  # noqa: N802
+    def getElemAfterTime(self, stamp):
         """Return the first message stamped at or after a time, or None."""
         return next(iter(self._select(lambda other: other >= stamp)), None)
 
-    def getElemBeforeTime(self, stamp):  # noqa: N802
+    def getElemBeforeTime(self, stamp):
         """Return the last message stamped at or before a time, or None."""
         return next(reversed(self._select(lambda other: other <= stamp)), None)
 
-    def getLastestTime(self):  # noqa: N802, spelt as in the real package
+    def getLastestTime(self):
         """Return the stamp of the message that came last, or None."""
         return self.cache_times[-1] if self.cache_times else None
 
-    def getOldestTime(self):  # noqa: N802
+    def getOldestTime(self):
         """Return the stamp of the message that came first, or None."""
         return self.cache_times[0] if self.cache_times else None
 
-    def getLast(self):  # noqa: N802
+    def getLast(self):
         """Return the first message that is as new as the last one, or None."""
         latest = self.getLastestTime()
         return None if latest is None else self.getElemAfterTime(latest)
@@ -143,7 +143,7 @@ class TimeSynchronizer(SimpleFilter):
     """Puts out one message of every input as soon as all of them have the same stamp.
 
     Each input has a queue of at most queue_size messages, keyed by stamp in nanoseconds; where it
-    runs over, the oldest stamp goes. The callback gets one message per input, in the inputs' order.
+    runs over, the oldest stamp goes. The callback gets a message per input, in the inputs' order.
     """
 
     def __init__(self, fs, queue_size):
@@ -152,7 +152,7 @@ class TimeSynchronizer(SimpleFilter):
         self.lock = threading.Lock()
         self.connectInput(fs)
 
-    def connectInput(self, fs):  # noqa: N802
+    def connectInput(self, fs):
         """Take messages from other filters, one queue for each."""
         filters = list(fs)
         self.queues = [{} for _ in filters]
