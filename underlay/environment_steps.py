@@ -227,7 +227,7 @@ def system_packages() -> dict[str, str]:
 
 def check_machine(kind: str) -> None:
     """Raise SetupError where something is missing that no step could bring."""
-    version = f'{sys.version_info.major}.{sys.version_info.minor}'
+    version = '.'.join(map(str, sys.version_info[:2]))
     if subprocess.run([base_python(), '-c', 'import ensurepip, venv'], check=False).returncode:
         raise SetupError(
             f'expected the modules venv and ensurepip in {base_python()}, found not both. '
@@ -240,6 +240,16 @@ def check_machine(kind: str) -> None:
             'expected Linux on x86-64, for which there are ROS wheels, got '
             f'{sys.platform} on {platform.machine()}. Install ROS 2 and source it before "make"'
         )
+    if sys.version_info >= (3, 14):
+        raise SetupError(
+            'expected Python 3.10 to 3.13, which all pinned packages have wheels for, got '
+            f'{version}. Name another one: "make setup PYTHON=/path/to/python3"'
+        )
+    check_compilers(version)
+
+
+def check_compilers(python_version: str) -> None:
+    """Raise SetupError where vision_msgs could not be compiled."""
     for variable, default in (('CC', 'cc'), ('CXX', 'c++')):
         name = shlex.split(os.environ.get(variable, default))[0]
         if shutil.which(name) is None:
@@ -251,7 +261,7 @@ def check_machine(kind: str) -> None:
     if not header.exists():
         raise SetupError(
             f'expected the header {header}, found none. '
-            f'On Debian and Ubuntu: "sudo apt install python{version}-dev"'
+            f'On Debian and Ubuntu: "sudo apt install python{python_version}-dev"'
         )
 
 
@@ -292,7 +302,7 @@ def set_up(folder: Path, kind: str, lock: int) -> Sequence[str]:
     keys = plan.step_keys(ROOT, kind, python)
     state = State.load(folder / STATE_FILE) or State(running='environment')
     due = plan.first_due(state, keys)
-    if due is not None and not (folder / 'bin' / 'python').exists():
+    if not (folder / 'bin' / 'python').exists():
         due = 'environment'
     if due is None:
         return []
