@@ -1,0 +1,119 @@
+"""What the ROS node can be told; its parameters are declared from here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from smoke_ros.config.options import check, option
+
+#: The value of ``classes`` that stands for every class of the model.
+ALL_CLASSES = 'all'
+
+_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Options of :class:`smoke_ros.ros.node.SmokeNode`, beside those of the detector."""
+
+    autostart: bool = option(
+        True, 'configure and activate at the start, rather than wait for a lifecycle manager'
+    )
+    model: str = option(
+        'kitti_dla34_mmdet3d', 'name of a model in the registry, or path of a weights file'
+    )
+    device: str = option(
+        'auto',
+        'what the network runs on: cpu, cuda, cuda:N for one of several GPUs, or auto for a GPU '
+        'where there is one',
+    )
+    torch_threads: int = option(
+        0, 'CPU threads of the network; 0 leaves the choice to PyTorch', low=0, high=1024
+    )
+    opencv_threads: int = option(
+        0, 'CPU threads of image conversion; 0 leaves the choice to OpenCV', low=0, high=1024
+    )
+    classes: tuple[str, ...] = option(
+        (ALL_CLASSES,), "names of the classes to publish, or 'all'", live=True
+    )
+
+    image_transport: str = option(
+        'raw',
+        'what arrives on the image topic: sensor_msgs/Image, or sensor_msgs/CompressedImage '
+        "(remap 'image' to the camera's .../compressed)",
+        choices=('raw', 'compressed'),
+    )
+    qos_reliability: str = option(
+        'best_effort',
+        'reliability asked of the publishers of image and camera_info; best_effort takes both',
+        choices=('best_effort', 'reliable'),
+    )
+    qos_durability: str = option(
+        'volatile',
+        'durability asked of the publishers of image and camera_info; volatile takes both, '
+        'transient_local also gets what was published before the node started',
+        choices=('volatile', 'transient_local'),
+    )
+    qos_depth: int = option(5, 'queue length of image and camera_info', low=1, high=1000)
+
+    sync: str = option(
+        'exact',
+        'how an image finds its camera info: one with exactly its stamp, with nearly its stamp, '
+        'or the latest that has arrived',
+        choices=('exact', 'approximate', 'latest'),
+    )
+    sync_slop: float = option(
+        0.02, 'how far the stamps may differ where sync is approximate', unit='s',
+        low=0.0001, high=10.0,
+    )  # fmt: skip
+    sync_queue: int = option(
+        10, 'images and camera infos that wait for each other', low=1, high=1000
+    )
+    camera_info_url: str = option(
+        '',
+        'calibration YAML to use instead of the camera_info topic: a path, file://... or '
+        'package://package/path',
+    )
+    rectification: str = option(
+        'auto',
+        'whether images are rectified already (P applies) or raw (K and D apply); auto takes them '
+        "for rectified where the image topic's name contains 'rect'",
+        choices=('auto', 'raw', 'rectified'),
+    )
+
+    marker_lifetime: float = option(
+        1.0, 'after which RViz drops markers that are not renewed', unit='s', low=0.0, high=3600.0
+    )
+    warning_period: float = option(
+        5.0, 'shortest time between two warnings of the same kind', unit='s', low=0.0, high=3600.0
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not _DEVICE.fullmatch(self.device):
+            raise ValueError(
+                f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {self.device!r}"
+            )
+        if not self.model:
+            raise ValueError('model must be the name of a model or the path of a weights file')
+        if not self.classes or '' in self.classes:
+            raise ValueError(f"classes must be class names or ['all'], got {list(self.classes)}")
+
+    def selected(self, available: tuple[str, ...]) -> frozenset[str]:
+        """Return the classes to publish out of those that the model knows.
+
+        Raises
+        ------
+        ValueError
+            If the model does not know one of them.
+        """
+        if ALL_CLASSES in self.classes:
+            return frozenset(available)
+        unknown = [name for name in self.classes if name not in available]
+        if unknown:
+            raise ValueError(
+                f'classes must be of {", ".join(available)} or {ALL_CLASSES!r}, '
+                f'got {", ".join(unknown)}'
+            )
+        return frozenset(self.classes)

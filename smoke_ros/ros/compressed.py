@@ -1,0 +1,75 @@
+"""Compressed image messages (JPEG, PNG) to OpenCV images."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import CompressedImage
+
+from smoke_ros.ros.images import PACKED, BgrImage
+
+#: What a file begins with, and what its last bytes must hold if it is whole.
+_JPEG = (b'\xff\xd8', b'\xff\xd9')
+_PNG = (b'\x89PNG', b'IEND')
+#: How far before the end that may be: cameras pad their JPEGs.
+_TAIL_BYTES = 4096
+
+
+def compressed_to_bgr(message: CompressedImage) -> BgrImage:
+    """Decode a compressed image message.
+
+    ``format`` is read as image_transport writes it, ``'rgb8; jpeg compressed bgr8'``: the image's
+    encoding before it was compressed, the kind of file, and the order of the colours in it.
+
+    Returns
+    -------
+    (H, W, 3) uint8 in BGR.
+
+    Raises
+    ------
+    ValueError
+        If the data is not a whole JPEG, PNG or other file that OpenCV reads, or if it holds depth
+        rather than a picture.
+    """
+    encoding, _, stored = message.format.partition(';')
+    if 'compressedDepth' in message.format:
+        raise ValueError(f'format {message.format!r} is that of a depth image, expected a picture')
+    data = np.frombuffer(message.data, np.uint8)
+    _check_whole(data, message.format)
+    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError(f'{data.size} bytes of format {message.format!r} are not an image')
+    if pixels.dtype != np.uint8:
+        pixels = _to_8_bits(pixels, encoding.strip(), message.format)
+    conversion = _conversion_to_bgr(pixels, encoding.strip(), stored)
+    return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+
+
+def _check_whole(data: np.ndarray, name: str) -> None:
+    """Refuse a file whose end is missing: decoders fill up what is not there with grey."""
+    if not data.size:
+        raise ValueError(f'the image of format {name!r} has no data')
+    begin, tail = data[:4].tobytes(), data[-_TAIL_BYTES:].tobytes()
+    for start, end in (_JPEG, _PNG):
+        if begin.startswith(start) and end not in tail:
+            raise ValueError(f'the image of format {name!r} is cut off after {data.size} bytes')
+
+
+def _to_8_bits(pixels: np.ndarray, encoding: str, name: str) -> BgrImage:
+    if pixels.dtype != np.uint16 or not encoding.endswith('16'):
+        raise ValueError(
+            f'format {name!r} holds values of type {pixels.dtype}, as depth images do; expected '
+            '8 bits, or 16 bits of an encoding such as mono16'
+        )
+    return cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
+
+
+def _conversion_to_bgr(pixels: BgrImage, encoding: str, stored: str) -> int | None:
+    """Return OpenCV's conversion of a decoded file to BGR; None where it is BGR already."""
+    if pixels.ndim == 2:
+        is_bayer = encoding.startswith('bayer_') and encoding in PACKED
+        return PACKED[encoding].to_bgr if is_bayer else cv2.COLOR_GRAY2BGR
+    is_rgb = 'compressed rgb' in stored
+    if pixels.shape[2] == 4:
+        return cv2.COLOR_RGBA2BGR if is_rgb else cv2.COLOR_BGRA2BGR
+    return cv2.COLOR_RGB2BGR if is_rgb else None

@@ -1,0 +1,224 @@
+"""The subscriptions of one camera: images, each with the camera info that belongs to it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import message_filters
+from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from smoke_ros.config.node import NodeConfig
+from smoke_ros.ros.qos import input_profile, mismatch_text
+from smoke_ros.ros.throttled_log import ThrottledLog
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # before ROS 2 Iron
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+ImageMessage = Image | CompressedImage
+
+#: A stamp that lies further back than this is a clock that was set back, a bag that starts anew or
+#: a simulation that was reset; one that lies less far back is a frame that came out of order.
+CLOCK_RESET_NS = 1_000_000_000
+
+#: A topic on which nothing has come for this long is silent.
+SILENCE_S = 5.0
+#: An image that has waited this long for its camera info will not get one.
+PAIRING_S = 0.5
+
+
+class CameraInputs:
+    """Subscribes to a camera and passes on images with their camera info.
+
+    Parameters
+    ----------
+    node
+        The node that subscribes to the relative names ``image`` and ``camera_info``.
+    config
+        Transport, quality of service and synchronisation.
+    log
+        For warnings.
+    arrived
+        Called with every image, before it is known whether there is a camera info for it.
+    deliver
+        Called with an image and its camera info (None where a calibration file stands for it).
+    refuse
+        Called with the reason where an image cannot be used.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        config: NodeConfig,
+        log: ThrottledLog,
+        *,
+        arrived: Callable[[], None],
+        deliver: Callable[[ImageMessage, CameraInfo | None], None],
+        refuse: Callable[[str], None],
+    ) -> None:
+        self._node = node
+        self._config = config
+        self._log = log
+        self._arrived = arrived
+        self._deliver = deliver
+        self._refuse = refuse
+        self.image_topic = node.resolve_topic_name('image')
+        self.camera_info_topic = node.resolve_topic_name('camera_info')
+        self._needs_camera_info = not config.camera_info_url
+        self._latest_info: CameraInfo | None = None
+        self._newest_stamp_ns: dict[str, int] = {}
+        self._last_heard: dict[str, float] = {}
+        self._qos_mismatch = ''
+        self._reset_synchroniser()
+        self._started = time.monotonic()
+        #: When the first image came that has found no camera info, if there is one.
+        self._unpaired_since: float | None = None
+        compressed = config.image_transport == 'compressed'
+        self._image_type = CompressedImage if compressed else Image
+        self._subscriptions = [self._subscribe(self._image_type, self.image_topic, self._on_image)]
+        if self._needs_camera_info:
+            self._subscriptions.append(
+                self._subscribe(CameraInfo, self.camera_info_topic, self._on_camera_info)
+            )
+
+    def close(self) -> None:
+        """Stop listening."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no image has come for a while."""
+        now = time.monotonic()
+        return now - self._last_heard.get(self.image_topic, self._started) >= SILENCE_S
+
+    def problem(self) -> str:
+        """Say in a sentence why no frames come; '' where they do."""
+        if self.is_silent:
+            return self._missing_images()
+        now = time.monotonic()
+        if self._unpaired_since is None or now - self._unpaired_since < PAIRING_S:
+            return ''
+        info_silent = now - self._last_heard.get(self.camera_info_topic, -math.inf) >= SILENCE_S
+        if self._config.sync == 'latest' or info_silent:
+            return (
+                f'waiting for camera info on {self.camera_info_topic}: images arrive, but nothing '
+                "can be placed without it; publish it, remap 'camera_info' or set camera_info_url"
+            )
+        if self._config.sync == 'exact':
+            return (
+                'images and camera infos arrive, but no two have the same stamp: set sync to '
+                'approximate or latest'
+            )
+        return (
+            'images and camera infos arrive, but no two have stamps within '
+            f'{self._config.sync_slop:g} s: set sync_slop higher, or sync to latest'
+        )
+
+    def _subscribe(
+        self, message_type: type, topic: str, callback: Callable[..., None]
+    ) -> Subscription:
+        def report_mismatch(event: object) -> None:
+            policy = qos_policy_name_from_kind(event.last_policy_kind)  # type: ignore[attr-defined]
+            self._qos_mismatch = mismatch_text(topic, policy)
+            self._log.warning(f'qos of {topic}', self._qos_mismatch)
+
+        return self._node.create_subscription(
+            message_type,
+            topic,
+            callback,
+            input_profile(self._config),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=report_mismatch),
+        )
+
+    def _reset_synchroniser(self) -> None:
+        """Forget all messages that wait for their counterpart."""
+        self._images = message_filters.SimpleFilter()
+        self._camera_infos = message_filters.SimpleFilter()
+        filters, config = [self._images, self._camera_infos], self._config
+        if config.sync == 'approximate':
+            synchroniser = message_filters.ApproximateTimeSynchronizer(
+                filters, config.sync_queue, config.sync_slop
+            )
+        else:
+            synchroniser = message_filters.TimeSynchronizer(filters, config.sync_queue)
+        synchroniser.registerCallback(self._pass_on)
+
+    def _on_image(self, message: ImageMessage) -> None:
+        now = self._last_heard[self.image_topic] = time.monotonic()
+        self._arrived()
+        try:
+            in_order = self._is_in_order(self.image_topic, message)
+        except ValueError as error:
+            self._refuse(str(error))
+            return
+        if not in_order:
+            self._refuse('it is older than the one before it')
+            return
+        if self._unpaired_since is None:
+            self._unpaired_since = now
+        if not self._needs_camera_info:
+            self._pass_on(message, None)
+        elif self._config.sync != 'latest':
+            self._images.signalMessage(message)
+        elif self._latest_info is not None:
+            self._pass_on(message, self._latest_info)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._last_heard[self.camera_info_topic] = time.monotonic()
+        self._latest_info = message
+        try:
+            self._is_in_order(self.camera_info_topic, message)
+        except ValueError as error:
+            self._log.warning('camera info', f'camera info left out: {error}')
+            return
+        if self._config.sync != 'latest':
+            self._camera_infos.signalMessage(message)
+
+    def _pass_on(self, image: ImageMessage, info: CameraInfo | None) -> None:
+        self._unpaired_since = None
+        self._deliver(image, info)
+
+    def _is_in_order(self, topic: str, message: ImageMessage | CameraInfo) -> bool:
+        """Return whether a message is to be used, going by the stamp of the one before it.
+
+        Where time has gone back, what waits in the synchroniser would stand in the way of
+        everything that is still to come.
+        """
+        stamp = message.header.stamp
+        if stamp.sec < 0 or stamp.nanosec >= 1_000_000_000:
+            raise ValueError(f'the stamp {stamp.sec} s {stamp.nanosec} ns is not a time')
+        now_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        before_ns = self._newest_stamp_ns.get(topic, 0)
+        if now_ns >= before_ns:
+            self._newest_stamp_ns[topic] = now_ns
+            return True
+        # The other topic follows, and must not reset once more what begins here.
+        self._newest_stamp_ns = {topic: now_ns}
+        self._reset_synchroniser()
+        if before_ns - now_ns < CLOCK_RESET_NS:
+            return False
+        self._node.get_logger().info(
+            f'time on {topic} went back by {(before_ns - now_ns) * 1e-9:.1f} s: starting anew'
+        )
+        return True
+
+    def _missing_images(self) -> str:
+        publishers = self._node.get_publishers_info_by_topic(self.image_topic)
+        if not publishers:
+            return f"no images: nothing is published on {self.image_topic}; remap 'image'"
+        expected = f'sensor_msgs/msg/{self._image_type.__name__}'
+        types = {publisher.topic_type for publisher in publishers}
+        if expected not in types:
+            return (
+                f'no images: {self.image_topic} carries {", ".join(sorted(types))}, expected '
+                f'{expected}; set image_transport to match'
+            )
+        return self._qos_mismatch or f'no images arrive on {self.image_topic}'

@@ -1,0 +1,303 @@
+"""The ROS 2 node: wires topics, parameters and the detector to a lifecycle."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+import torch
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo, VisionInfo
+
+from smoke_ros.config.node import NodeConfig
+from smoke_ros.detector import Detector
+from smoke_ros.models import RANDOM
+from smoke_ros.ros.camera_info import calibration_from_url
+from smoke_ros.ros.camera_stream import CameraStream, Frame
+from smoke_ros.ros.diagnostics import HealthReporter
+from smoke_ros.ros.messages import label_info, vision_info
+from smoke_ros.ros.parameters import Settings, declare_parameters
+from smoke_ros.ros.pipeline import Pipeline
+from smoke_ros.ros.process import RosLogHandler, interrupt_on_signals, spin
+from smoke_ros.ros.qos import LATCHED
+from smoke_ros.ros.throttled_log import ThrottledLog
+from smoke_ros.ros.worker import Worker
+from smoke_ros.structures import CameraModel
+
+NODE_NAME = 'smoke_node'
+DIAGNOSTICS_PERIOD_S = 1.0
+
+#: Makes a detector as Detector.from_model does: (name_or_path, device=..., config=...).
+DetectorLoader = Callable[..., Detector]
+
+
+class SmokeNode(LifecycleNode):
+    """A managed node that turns images and camera infos into 3D boxes.
+
+    ``configure`` loads the model and warms it up, ``activate`` subscribes and starts the worker,
+    ``deactivate`` stops both, ``cleanup`` releases the model.
+
+    Parameters
+    ----------
+    load_detector
+        Stands in for Detector.from_model.
+    options
+        Passed on to rclpy's node, for example ``parameter_overrides``.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, where a parameter has a wrong name or value.
+    """
+
+    def __init__(
+        self, *, load_detector: DetectorLoader = Detector.from_model, **options: Any
+    ) -> None:
+        super().__init__(
+            NODE_NAME, automatically_declare_parameters_from_overrides=True, **options
+        )
+        try:
+            self._settings = declare_parameters(self)
+        except ValueError:
+            self.destroy_node()
+            raise
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._load_detector = load_detector
+        self._state, self._failure = 'unconfigured', ''
+        self._log = ThrottledLog(self.get_logger(), self._settings.node.warning_period)
+        self._detector: Detector | None = None
+        self._pipeline: Pipeline | None = None
+        self._worker: Worker[CameraStream, Frame] | None = None
+        self._streams: list[CameraStream] = []
+        self._vision_info = self.create_lifecycle_publisher(VisionInfo, '~/vision_info', LATCHED)
+        self._label_info = self.create_lifecycle_publisher(LabelInfo, '~/label_info', LATCHED)
+        self._health = HealthReporter(self, self._log)
+        # Simulated time may stand still; the node's health does not.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._check_health, clock=steady)
+        self._refuse_impossible_transitions()
+
+    def start(self) -> bool:
+        """Configure and activate where ``autostart`` says so; return whether that went well."""
+        if not self._settings.node.autostart:
+            self.get_logger().info('waiting to be configured (autostart is false)')
+            return True
+        steps = (self.trigger_configure, self.trigger_activate)
+        return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+
+    def close(self) -> None:
+        """Stop all threads and let go of everything, in whatever state the node is."""
+        self._stop()
+        self._release()
+        self.destroy_node()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and create the topics of the cameras."""
+        self._enter('configuring')
+        self._failure = ''
+        try:
+            self._configure(self._settings)
+        except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
+            self.get_logger().debug(traceback.format_exc())
+            self._release()
+            self._failure = f'cannot be configured: {error}'
+            self.get_logger().error(self._failure)
+            self._enter('unconfigured')
+            return TransitionCallbackReturn.FAILURE
+        self._enter('inactive')
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start to receive and to detect."""
+        result = super().on_activate(state)
+        assert self._pipeline is not None and self._detector is not None
+        self._publish_class_names()
+        self._worker = Worker(self._pipeline.process)
+        for stream in self._streams:
+            stream.start(self._worker.put)
+            self.get_logger().info(f'active: waiting for images on {stream.image_topic}')
+        self._enter('active')
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop to receive and to detect; the model stays loaded."""
+        self._stop()
+        self._enter('inactive')
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release the model and the topics of the cameras."""
+        self._release()
+        self._enter('unconfigured')
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything, for good."""
+        self._stop()
+        self._release()
+        self._enter('finalized')
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start anew after a transition that went wrong half way."""
+        self._stop()
+        self._release()
+        self._enter('unconfigured')
+        return super().on_error(state)
+
+    def _configure(self, settings: Settings) -> None:
+        config = settings.node
+        _set_threads(config)
+        calibration = None
+        if config.camera_info_url:
+            calibration = calibration_from_url(config.camera_info_url)
+        self._streams = [CameraStream(self, config, self._log, calibration)]
+        detector = self._load_detector(
+            config.model, device=config.device, config=settings.detector
+        )
+        config.selected(detector.model.classes)
+        duration = _warm_up(detector)
+        self._detector = detector
+        self._pipeline = Pipeline(detector, settings, self.get_logger())
+        self.get_logger().info(
+            f'running {detector.info.name}, trained on {detector.model.trained_on}, on '
+            f'{detector.device}; classes {", ".join(detector.model.classes)}; first pass took '
+            f'{duration:.1f} s'
+        )
+        if detector.info.name == RANDOM:
+            self.get_logger().warning(
+                'the model has random weights: it is for trying out topics and speed, and detects '
+                'nothing; choose another with the parameter model'
+            )
+
+    def _stop(self) -> None:
+        for stream in self._streams:
+            stream.stop_input()
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+        if self.context.ok():
+            for stream in self._streams:
+                stream.clear_view()
+
+    def _release(self) -> None:
+        for stream in self._streams:
+            stream.destroy()
+        self._streams = []
+        self._pipeline = self._detector = None
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def _enter(self, state: str) -> None:
+        self._state = state
+        self._check_health()
+
+    def _publish_class_names(self) -> None:
+        assert self._detector is not None
+        header = Header(stamp=self.get_clock().now().to_msg())
+        settings, classes = self._settings, self._detector.model.classes
+        self._vision_info.publish(vision_info(header, self._label_info.topic_name))
+        self._label_info.publish(label_info(header, classes, settings.detector.score_threshold))
+
+    def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        try:
+            settings = self._settings.updated(parameters)
+            if self._detector is not None:
+                settings.node.selected(self._detector.model.classes)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._settings = settings
+        if self._pipeline is not None:
+            self._pipeline.settings = settings
+        if self._state == 'active':
+            self._publish_class_names()
+        return SetParametersResult(successful=True)
+
+    def _check_health(self) -> None:
+        if self.context.ok():
+            self._health.publish(self._state, self._failure, self._streams, self._detector)
+
+    def _refuse_impossible_transitions(self) -> None:
+        """Answer a transition that the state does not have with a refusal.
+
+        rclpy lets the error through, and with it the node would end.
+        """
+        service = self._service_change_state
+        change_state = service.callback
+
+        def answer(
+            request: ChangeState.Request, response: ChangeState.Response
+        ) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:  # RCLError, which has no public name
+                wanted = request.transition.label or request.transition.id
+                self.get_logger().warning(
+                    f'transition {wanted} is not possible while {self._state}: {error}'
+                )
+                response.success = False
+                return response
+
+        service.callback = answer
+
+
+def _set_threads(config: NodeConfig) -> None:
+    if config.torch_threads:
+        torch.set_num_threads(config.torch_threads)
+    if config.opencv_threads:
+        cv2.setNumThreads(config.opencv_threads)
+
+
+def _warm_up(detector: Detector) -> float:
+    """Run the detector once, which the first frame need not wait for then; return the seconds."""
+    model = detector.model
+    width, height = model.input_width, model.input_height
+    focal = model.reference_focal_px
+    K = [[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]]
+    black = np.zeros((height, width, 3), np.uint8)
+    begun = time.monotonic()
+    detector.detect(black, CameraModel.from_intrinsics(K, width, height))
+    return time.monotonic() - begun
+
+
+def main(
+    args: list[str] | None = None, load_detector: DetectorLoader = Detector.from_model
+) -> int:
+    """Run the node until it is told to stop; return the exit code of the process."""
+    interrupt_on_signals()
+    node = None
+    try:
+        rclpy.init(args=args)
+        node = SmokeNode(load_detector=load_detector)
+        logging.getLogger('smoke_ros').addHandler(RosLogHandler(node.get_logger()))
+        if not node.start():
+            return 1
+        spin(node)
+    except KeyboardInterrupt:
+        return 0
+    except (ValueError, RuntimeError) as error:
+        print(f'{NODE_NAME}: {error}', file=sys.stderr)
+        return 1
+    finally:
+        if node is not None:
+            node.close()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

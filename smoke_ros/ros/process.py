@@ -1,0 +1,66 @@
+"""A node as a process: signals, spinning, and the library's log."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from types import FrameType
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.node import Node
+
+from smoke_ros.ros.throttled_log import ThrottledLog
+
+ERROR_PERIOD_S = 5.0
+
+
+def interrupt_on_signals() -> None:
+    """Make SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, once.
+
+    To be called before rclpy.init(), whose own handlers wake a waiting executor and then call
+    these: so a node stops at once, also in the middle of loading a model.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # What follows is cleaning up, which a second signal must not cut short.
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def spin(node: Node) -> None:
+    """Run a node's callbacks until ROS is shut down; an error in one costs only that call."""
+    log = ThrottledLog(node.get_logger(), ERROR_PERIOD_S)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while rclpy.ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception as error:  # noqa: BLE001, rclpy ends the program over any of them
+            if rclpy.ok():
+                log.error('callback', f'a callback failed: {type(error).__name__}: {error}')
+
+
+class RosLogHandler(logging.Handler):
+    """Passes the library's log on to a node's."""
+
+    def __init__(self, logger: RcutilsLogger) -> None:
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record at the level that it has."""
+        # rclpy insists on one level per calling line.
+        if record.levelno >= logging.ERROR:
+            self._logger.error(record.getMessage())
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(record.getMessage())
+        else:
+            self._logger.info(record.getMessage())
