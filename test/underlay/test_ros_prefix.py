@@ -18,17 +18,13 @@ has_wheels = pytest.mark.skipif(
 
 SHOW = 'import os; print(os.environ["AMENT_PREFIX_PATH"], os.getpid())'
 
-# Ready only once it spins: rclpy's own start of spinning is not safe against a signal.
-SPIN = """
-import rclpy
-from rclpy.executors import ExternalShutdownException
-rclpy.init()
-node = rclpy.create_node('spinner')
-timer = node.create_timer(0.05, lambda: (timer.cancel(), print('ready', flush=True)))
+WAIT = """
+import time
+print('ready', flush=True)
 try:
-    rclpy.spin(node)
-except (KeyboardInterrupt, ExternalShutdownException):
-    print('stopped cleanly', flush=True)
+    time.sleep(60)
+finally:
+    print('tidied up', flush=True)
 """
 
 
@@ -86,16 +82,16 @@ def test_arguments_and_standard_input_survive_re_execution():
     assert done.stdout == "['a b', ''] 1\n"
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_spinning_child(ros_domain, number):
-    environ = dict(os.environ)
-    environ.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
-    process = start(SPIN, env=environ)
+@pytest.mark.parametrize(
+    ('number', 'last_words'), [(signal.SIGINT, 'tidied up\n'), (signal.SIGTERM, '')]
+)
+def test_a_signal_meets_the_program_as_without_re_execution(number, last_words):
+    process = start(WAIT, env={'PATH': os.environ['PATH']}, stderr=subprocess.DEVNULL)
     try:
         assert process.stdout.readline() == 'ready\n'
         process.send_signal(number)
-        assert process.communicate(timeout=20)[0] == 'stopped cleanly\n'
-        assert process.returncode == 0
+        assert process.communicate(timeout=20)[0] == last_words
+        assert process.returncode == -number
     finally:
         process.kill()
         process.wait()
