@@ -20,8 +20,8 @@ SHOW = 'import os; print(os.environ["AMENT_PREFIX_PATH"], os.getpid())'
 
 WAIT = """
 import time
-print('ready', flush=True)
 try:
+    print('ready', flush=True)
     time.sleep(60)
 finally:
     print('tidied up', flush=True)
