@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.geometry import Array, unproject
+from smoke_ros.geometry import Array, rotation_y_from_alpha, unproject
+from smoke_ros.structures import CameraModel
 
 
-@dataclass(frozen=True)
-class RegressionLayout:
+class RegressionLayout(NamedTuple):
     """Which regression channels mean what."""
 
     depth: slice = slice(0, 1)
@@ -159,3 +160,48 @@ def decode_location(
     linear, shift = image_from_feature[..., :2, :2], image_from_feature[..., :2, 2]
     pixels = (linear @ keypoints_feat[..., None])[..., 0] + shift
     return unproject(K, pixels, depth, projection_offset)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes as arrays: locations (k, 3) and dimensions (k, 3) in metres, rotation_y (k,)."""
+
+    locations: Array
+    dimensions: Array
+    rotation_y: Array
+
+
+def decode_boxes(
+    regression: Array, class_ids: Array, keypoints_feat: Array, model: ModelConfig,
+    camera: CameraModel, image_from_feature: Array, depth_scale: float = 1.0,
+) -> Boxes:  # fmt: skip
+    """Turn what is regressed at one image's keypoints into boxes, in numpy.
+
+    Parameters
+    ----------
+    regression
+        (k, channels), activations applied.
+    class_ids
+        (k,) heatmap channels.
+    keypoints_feat
+        (k, 2) x, y on the heatmap.
+    model
+        The network's references.
+    camera
+        The image's camera.
+    image_from_feature
+        (3, 3) affine.
+    depth_scale
+        Multiplies the depth: the ratio of this camera's focal length to the training camera's,
+        both in input pixels (a network judges depth by size).
+    """
+    layout = RegressionLayout.from_config(model)
+    depth = depth_scale * decode_depth(regression[:, layout.depth][:, 0], model.depth_reference)
+    keypoints = keypoints_feat + regression[:, layout.keypoint_offset]
+    offset = camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
+    locations = decode_location(keypoints, depth, image_from_feature, camera.K, offset)
+    reference = np.array(model.dimension_reference)[class_ids]
+    dimensions = decode_dimensions(regression[:, layout.dimensions], reference)
+    alpha = decode_alpha(regression[:, layout.orientation])
+    rotation_y = rotation_y_from_alpha(alpha, locations[:, 0], locations[:, 2])
+    return Boxes(locations, dimensions, rotation_y)

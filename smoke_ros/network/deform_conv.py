@@ -16,14 +16,16 @@ def deform_conv2d(
 ) -> Tensor:
     """Apply a 3x3 convolution whose taps are moved and weighted at every position.
 
-    All nine taps of all positions are sampled at once, bilinearly and with zeros outside, into a
-    map of three times the size; a convolution of stride 3 then applies the weight. No compiled
-    extension is needed, and autograd works through it.
+    Every tap is a weighted sum of four neighbouring pixels, each a vector of channels: that is
+    what an embedding bag computes, in one fused kernel that autograd knows. The taps, side by
+    side, then meet the weight in one matrix product. No compiled extension is needed; against
+    sampling with ``grid_sample`` it is several times faster on a CPU and, since positions are not
+    squeezed into [-1, 1] and back, more than ten times as exact (benchmarks/deform_conv.py).
 
     Parameters
     ----------
     features
-        (B, C, H, W).
+        (B, C, H, W); channels-last memory saves a copy.
     offsets
         (B, 18, H, W): (dy, dx) in pixels, tap by tap in row-major order.
     mask
@@ -35,29 +37,48 @@ def deform_conv2d(
 
     Returns
     -------
-    (B, C_out, H, W), padding 1, stride 1.
+    (B, C_out, H, W), padding 1, stride 1, zeros outside; channels-last.
     """
-    batch, _, height, width = features.shape
-    grid = _sampling_grid(offsets, height, width)
-    sampled = F.grid_sample(
-        features, grid, mode='bilinear', padding_mode='zeros', align_corners=False
+    batch, channels, height, width = features.shape
+    index, share = _neighbours(offsets, mask)
+    pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)  # B H W, C
+    taps = F.embedding_bag(
+        index.view(-1, 4), pixels, per_sample_weights=share.view(-1, 4).to(pixels.dtype), mode='sum'
     )
-    taps = mask.view(batch, 3, 3, height, width).permute(0, 3, 1, 4, 2)  # B, H, 3, W, 3
-    sampled = sampled * taps.reshape(batch, 1, 3 * height, 3 * width)
-    return F.conv2d(sampled, weight, bias, stride=3)
+    taps = taps.view(batch, height, width, TAPS * channels).permute(0, 3, 1, 2)
+    kernel = weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1, 1, 1)  # C_out, 9 C, 1, 1
+    # A 1x1 convolution rather than a matrix product: the same sum, and oneDNN is faster at it.
+    return F.conv2d(taps, kernel, bias)
 
 
-def _sampling_grid(offsets: Tensor, height: int, width: int) -> Tensor:
-    """Return where to sample, (B, 3H, 3W, 2), in grid_sample's (x, y) in [-1, 1]."""
-    batch = offsets.shape[0]
-    tap = torch.arange(-1, 2, device=offsets.device, dtype=offsets.dtype)
-    rows = torch.arange(height, device=offsets.device, dtype=offsets.dtype)
-    columns = torch.arange(width, device=offsets.device, dtype=offsets.dtype)
-    moves = offsets.view(batch, 3, 3, 2, height, width).permute(0, 4, 1, 5, 2, 3)  # B,H,3,W,3,2
-    y = moves[..., 0] + (rows[:, None] + tap)[:, :, None, None]
-    x = moves[..., 1] + (columns[:, None] + tap)
-    grid = torch.stack(((2.0 * x + 1.0) / width - 1.0, (2.0 * y + 1.0) / height - 1.0), -1)
-    return grid.reshape(batch, 3 * height, 3 * width, 2)
+def _neighbours(offsets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the four pixels around each tap and their shares, both (B, H, W, 9, 4).
+
+    Pixels are indices into the flattened (B, H, W); a neighbour outside the map has share 0.
+    """
+    batch, _, height, width = offsets.shape
+    like = {'device': offsets.device, 'dtype': offsets.dtype}
+    step = torch.arange(-1, 2, **like)
+    moves = offsets.permute(0, 2, 3, 1).reshape(batch, height, width, TAPS, 2)
+    low = moves.floor()
+    above, left = (moves - low).unbind(-1)  # fractions of the way to the next row and column
+    top = low[..., 0] + torch.arange(height, **like)[:, None, None] + step.repeat_interleave(3)
+    start = low[..., 1] + torch.arange(width, **like)[:, None] + step.repeat(3)
+    rows, row_shares = _line_pair(top, above, height)
+    columns, column_shares = _line_pair(start, left, width)
+    shares = row_shares[..., :, None] * column_shares[..., None, :]
+    shares = shares * mask.permute(0, 2, 3, 1)[..., None, None]
+    image = torch.arange(batch, device=offsets.device).view(-1, 1, 1, 1, 1, 1) * (height * width)
+    index = image + rows[..., :, None] * width + columns[..., None, :]
+    return index.flatten(-2), shares.flatten(-2)
+
+
+def _line_pair(first: Tensor, fraction: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return the two lines (rows or columns) around a position and their shares, (..., 2)."""
+    lines = torch.stack((first, first + 1), -1)
+    shares = torch.stack((1 - fraction, fraction), -1)
+    inside = (lines >= 0) & (lines < size)
+    return lines.clamp(0, size - 1).long(), shares * inside
 
 
 class DeformConv2d(nn.Module):

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+
+class ExactGroupNorm(nn.GroupNorm):
+    """GroupNorm that is as exact for channels-last tensors as for others.
+
+    PyTorch's CPU kernel for channels-last memory sums squares before it subtracts the mean; on a
+    large map that costs three digits (3e-4 where the other kernel's error is 4e-7), and the
+    network amplifies it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W)."""
+        return super().forward(x.contiguous())
 
 
 def make_norm(kind: str, channels: int) -> nn.Module:
@@ -12,7 +25,7 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     GroupNorm has 32 groups, or 16 where the channels are not a multiple of 32.
     """
     if kind == 'gn':
-        return nn.GroupNorm(32 if channels % 32 == 0 else 16, channels)
+        return ExactGroupNorm(32 if channels % 32 == 0 else 16, channels)
     if kind == 'bn':
         return nn.BatchNorm2d(channels)
     raise ValueError(f"norm must be 'gn' or 'bn', got {kind!r}")

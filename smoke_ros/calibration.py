@@ -1,0 +1,175 @@
+"""From a calibration as it is published or stored to the camera of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from smoke_ros.data.kitti import read_calibration
+from smoke_ros.structures import CameraModel, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A calibration with the fields and meaning of sensor_msgs/CameraInfo.
+
+    All of it is for the sensor's full resolution: :func:`camera_from_calibration` applies the
+    region of interest and the binning.
+    """
+
+    width: int
+    height: int
+    K: npt.NDArray[np.float64]
+    D: tuple[float, ...] = ()
+    distortion_model: str = ''
+    #: (3, 3) rotation from the camera's frame to the rectified one; None where it has none.
+    R: npt.NDArray[np.float64] | None = None
+    #: (3, 4) projection of the rectified image; None where it has none.
+    P: npt.NDArray[np.float64] | None = None
+    #: x offset, y offset, width, height in full-resolution pixels; width 0 is the whole image.
+    roi: tuple[int, int, int, int] = (0, 0, 0, 0)
+    #: Full-resolution pixels that make one pixel of the image, by axis; 0 is 1.
+    binning: tuple[int, int] = (1, 1)
+
+
+def camera_from_calibration(
+    calibration: Calibration, *, rectified: bool, image_size: tuple[int, int] | None = None
+) -> CameraModel:
+    """Return the camera of an image, after region of interest, binning and scaling.
+
+    A raw image is described by K and the distortion D, a rectified one by the left 3x3 of P and no
+    distortion. P's fourth column, the baseline of a stereo pair, is not used: boxes are in the
+    frame of the image's own header. Neither is R for a raw image: its boxes stay in the camera's
+    own, unrotated frame.
+
+    Parameters
+    ----------
+    calibration
+        What was published or stored.
+    rectified
+        Whether the image is rectified.
+    image_size
+        The image's width and height in pixels, where they may differ from the calibration's.
+
+    Raises
+    ------
+    ValueError
+        If the calibration is empty, not finite, or for an image of another aspect ratio.
+    """
+    K = _intrinsics(calibration, rectified)
+    x, y, width, height = calibration.roi
+    if width <= 0 or height <= 0:
+        x, y, width, height = 0, 0, calibration.width, calibration.height
+    bin_x, bin_y = (max(1, int(step)) for step in calibration.binning)
+    # As image_geometry: the offset first, then the binning, on whole pixel coordinates.
+    binned_from_full = np.array([[1 / bin_x, 0, -x / bin_x], [0, 1 / bin_y, -y / bin_y], [0, 0, 1]])
+    camera = CameraModel(
+        binned_from_full @ K,
+        width // bin_x,
+        height // bin_y,
+        '' if rectified else calibration.distortion_model,
+        () if rectified else calibration.D,
+    )
+    return camera if image_size is None else camera.scaled_to(*image_size)
+
+
+def _intrinsics(calibration: Calibration, rectified: bool) -> FloatArray:
+    if not rectified:
+        return np.asarray(calibration.K, np.float64)
+    P = calibration.P
+    if P is not None and np.shape(P) != (3, 4):
+        raise ValueError(f'P must be (3, 4), got {np.shape(P)}')
+    if P is not None and P[0][0] != 0.0:
+        return np.asarray(P, np.float64)[:, :3]
+    if any(calibration.D):
+        raise ValueError(
+            'the image is rectified but the calibration has no projection matrix (P[0] = 0): '
+            'publish P, or use the raw image'
+        )
+    # Without distortion, raw and rectified are the same and drivers often leave P empty.
+    return np.asarray(calibration.K, np.float64)
+
+
+def read_camera_yaml(path: Path | str) -> Calibration:
+    """Read a calibration in the format of ROS's camera_calibration and camera_info_manager.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        Naming the entry that is missing or malformed.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path}: not a YAML file: {error}') from error
+    if not isinstance(content, dict):
+        raise ValueError(f'{path}: expected a camera calibration, got {type(content).__name__}')
+    try:
+        return Calibration(
+            width=int(_entry(content, 'image_width', path)),
+            height=int(_entry(content, 'image_height', path)),
+            K=_matrix(content, 'camera_matrix', (3, 3), path),
+            D=tuple(_matrix(content, 'distortion_coefficients', None, path).ravel().tolist()),
+            distortion_model=str(content.get('distortion_model', 'plumb_bob')),
+            R=_optional_matrix(content, 'rectification_matrix', (3, 3), path),
+            P=_optional_matrix(content, 'projection_matrix', (3, 4), path),
+        )
+    except TypeError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def read_camera(
+    path: Path | str, image_size: tuple[int, int], *, rectified: bool = False
+) -> CameraModel:
+    """Read a camera from a ROS calibration (.yaml, .yml) or a KITTI calibration (.txt).
+
+    Parameters
+    ----------
+    path
+        The file.
+    image_size
+        Width and height in pixels of the image that the camera is for.
+    rectified
+        Whether the image is rectified; KITTI's always are.
+    """
+    path = Path(path)
+    if path.suffix in ('.yaml', '.yml'):
+        calibration = read_camera_yaml(path)
+        try:
+            return camera_from_calibration(calibration, rectified=rectified, image_size=image_size)
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+    return read_calibration(path, *image_size)
+
+
+def _entry(content: dict[str, Any], name: str, path: Path) -> Any:
+    if name not in content:
+        raise ValueError(f'{path}: no entry {name}; expected a ROS camera calibration')
+    return content[name]
+
+
+def _matrix(
+    content: dict[str, Any], name: str, shape: tuple[int, int] | None, path: Path
+) -> npt.NDArray[np.float64]:
+    data = _entry(_entry(content, name, path), 'data', path)
+    try:
+        values = np.array(data, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{path}: {name} must be numbers, got {data!r}') from error
+    if shape is not None and values.size != shape[0] * shape[1]:
+        raise ValueError(f'{path}: {name} must have {shape[0] * shape[1]} numbers, got {data!r}')
+    return values.reshape(shape) if shape is not None else values
+
+
+def _optional_matrix(
+    content: dict[str, Any], name: str, shape: tuple[int, int], path: Path
+) -> npt.NDArray[np.float64] | None:
+    return _matrix(content, name, shape, path) if name in content else None

@@ -1,0 +1,287 @@
+"""The public door: an image and its camera in, 3D boxes out. No ROS anywhere in it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smoke_ros import coder
+from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.engines.eager import EagerEngine, resolve_device
+from smoke_ros.geometry import NEAR_M, projected_extent
+from smoke_ros.models import LoadedModel, load_model
+from smoke_ros.preprocess import (
+    Image,
+    InputGeometry,
+    normalise,
+    undistort_image,
+    undistortion_maps,
+    warp_image,
+)
+from smoke_ros.structures import Box3D, CameraModel, Detection3D
+
+logger = logging.getLogger(__name__)
+
+#: Below this part of the image's area inside the network's input, it is worth a warning.
+VISIBLE_FRACTION_WARNING = 0.95
+
+NO_OFFSET = (0.0, 0.0, 0.0)
+
+#: Cameras whose preparation is remembered; a vehicle has fewer, a recalibrated one comes anew.
+MOST_CACHED_CAMERAS = 16
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """How long the stages of one call took, in milliseconds."""
+
+    preprocess_ms: float
+    network_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True)
+class CameraSetup:
+    """What is worked out once per camera: where its image goes and how its depth is read."""
+
+    geometry: InputGeometry
+    #: z = depth_scale * what the network says: its camera had another focal length.
+    depth_scale: float
+    #: OpenCV remap tables, where the image is distorted.
+    undistortion: tuple[np.ndarray, np.ndarray] | None
+    #: Part of the image's area that the network sees, 0 to 1.
+    visible_fraction: float
+
+
+class Detector:
+    """SMOKE on single images; one instance may serve any number of cameras.
+
+    It holds weights and configuration. What it remembers of cameras is a cache only: results
+    depend on the arguments of the call alone.
+
+    Attributes
+    ----------
+    network
+        Callable from (B, 3, H, W) to (heatmap, regression), activations applied.
+    model
+        What the network was trained for: classes, input, references.
+    config
+        Thresholds and limits, which a call may override.
+    info
+        Name, hash and training of the loaded model.
+    device
+        Where the network runs.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, device: str = 'cpu', config: DetectorConfig | None = None
+    ) -> None:
+        self.config = config or DetectorConfig()
+        self.model: ModelConfig = loaded.config
+        self.info = loaded
+        self.device = resolve_device(device)
+        self.network: Callable[[Tensor], tuple[Tensor, Tensor]] = EagerEngine(
+            loaded.network, self.device
+        )
+        self._setups: dict[object, CameraSetup] = {}
+
+    @classmethod
+    def from_model(
+        cls, name_or_path: str | Path, device: str = 'cpu', config: DetectorConfig | None = None
+    ) -> Detector:
+        """Load a model by its name in the registry or from a weights file.
+
+        Parameters
+        ----------
+        name_or_path
+            For example 'kitti_dla34_mmdet3d' or 'runs/mine/best.pth'.
+        device
+            'auto', 'cpu', 'cuda' or 'cuda:N'.
+        config
+            Options; the defaults where absent.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError, CheckpointError
+            If there is no such model or device, or the weights cannot be had or used.
+        """
+        resolve_device(device)  # before a long download rather than after it
+        return cls(load_model(name_or_path), device, config)
+
+    def preprocess(self, image_bgr: Image, camera: CameraModel) -> Tensor:
+        """Turn an image into the network's input.
+
+        Parameters
+        ----------
+        image_bgr
+            (h, w, 3) uint8, BGR.
+        camera
+            The image's camera, of the same size, or of the same aspect ratio.
+
+        Returns
+        -------
+        (1, 3, H, W) float32 on the detector's device.
+        """
+        camera = _fitting_camera(image_bgr, camera)
+        setup = self.camera_setup(camera)
+        if setup.undistortion is None:
+            warped = warp_image(image_bgr, setup.geometry)
+        else:
+            warped = undistort_image(image_bgr, setup.undistortion)
+        return normalise(warped, self.model, self.device)
+
+    def detect(
+        self, image_bgr: Image, camera: CameraModel, score_threshold: float | None = None,
+        max_detections: int | None = None, classes: Collection[str] | None = None,
+    ) -> list[Detection3D]:  # fmt: skip
+        """Find the objects in one image, the most certain first.
+
+        Parameters
+        ----------
+        image_bgr
+            (h, w, 3) uint8, BGR, as the camera delivers it (not undistorted, not resized).
+        camera
+            The image's camera.
+        score_threshold, max_detections
+            In place of the configuration's.
+        classes
+            Only these are returned; all by default.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the image is not (h, w, 3) uint8, or the camera is for another aspect ratio.
+        """
+        return self.detect_batch(
+            [image_bgr], [camera], score_threshold, max_detections, classes
+        )[0]  # fmt: skip
+
+    def detect_batch(
+        self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel],
+        score_threshold: float | None = None, max_detections: int | None = None,
+        classes: Collection[str] | None = None,
+    ) -> list[list[Detection3D]]:  # fmt: skip
+        """Find the objects in several images, each with its own camera; see :meth:`detect`."""
+        return self.detect_timed(images_bgr, cameras, score_threshold, max_detections, classes)[0]
+
+    def detect_timed(
+        self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel],
+        score_threshold: float | None = None, max_detections: int | None = None,
+        classes: Collection[str] | None = None,
+    ) -> tuple[list[list[Detection3D]], StageTimes]:  # fmt: skip
+        """Do :meth:`detect_batch` and say how long its stages took."""
+        if len(images_bgr) != len(cameras):
+            raise ValueError(f'got {len(images_bgr)} images but {len(cameras)} cameras')
+        if not images_bgr:
+            return [], StageTimes(0.0, 0.0, 0.0)
+        start = time.perf_counter()
+        cameras = [_fitting_camera(i, c) for i, c in zip(images_bgr, cameras, strict=True)]
+        images = [self.preprocess(i, c) for i, c in zip(images_bgr, cameras, strict=True)]
+        inputs = torch.cat(images)
+        prepared = time.perf_counter()
+        peaks = coder.select_peaks(*self.network(inputs), self.model.top_k).numpy()
+        # The copy to the host inside numpy() waits for the device: the time is the network's.
+        computed = time.perf_counter()
+        threshold = self.config.score_threshold if score_threshold is None else score_threshold
+        most = self.config.max_detections if max_detections is None else max_detections
+        detections = [
+            self._decode(peaks, index, camera, threshold, most, classes)
+            for index, camera in enumerate(cameras)
+        ]
+        ended = time.perf_counter()
+        stages = (prepared - start, computed - prepared, ended - computed)
+        return detections, StageTimes(*(1e3 * seconds for seconds in stages))
+
+    def camera_setup(self, camera: CameraModel) -> CameraSetup:
+        """Return what is worked out once per camera; warns once of a lost field of view."""
+        if camera.key not in self._setups:
+            if len(self._setups) >= MOST_CACHED_CAMERAS:
+                self._setups.pop(next(iter(self._setups)))
+            setup = self._make_setup(camera)
+            self._setups[camera.key] = setup
+            if setup.visible_fraction < VISIBLE_FRACTION_WARNING:
+                logger.warning(
+                    'the network sees %.0f%% of the %dx%d image (its input is %dx%d at a scale '
+                    'of %.3f); objects in the rest are not detected',
+                    100 * setup.visible_fraction, camera.width, camera.height,
+                    self.model.input_width, self.model.input_height, setup.geometry.scale,
+                )  # fmt: skip
+        return self._setups[camera.key]
+
+    def _make_setup(self, camera: CameraModel) -> CameraSetup:
+        image_size = (camera.width, camera.height)
+        input_size = (self.model.input_width, self.model.input_height)
+        geometry = InputGeometry.centred(image_size, input_size)
+        ratio = geometry.scale * camera.K[0, 0] / self.model.reference_focal_px
+        depth_scale = 1.0
+        corrects = abs(ratio - 1.0) > self.config.focal_tolerance
+        if corrects and self.config.focal_correction == 'depth':
+            depth_scale = ratio
+        elif corrects and self.config.focal_correction == 'image':
+            geometry = InputGeometry.centred(image_size, input_size, geometry.scale / ratio)
+        return CameraSetup(
+            geometry,
+            depth_scale,
+            undistortion_maps(camera, geometry) if camera.has_distortion else None,
+            geometry.visible_fraction(image_size),
+        )
+
+    def _decode(
+        self, peaks: coder.Peaks, index: int, camera: CameraModel, threshold: float, most: int,
+        classes: Collection[str] | None,
+    ) -> list[Detection3D]:  # fmt: skip
+        """Turn one image's peaks into detections."""
+        setup = self.camera_setup(camera)
+        boxes = coder.decode_boxes(
+            peaks.regression[index], peaks.class_ids[index], peaks.keypoints_feat[index],
+            self.model, camera, setup.geometry.image_from_feature, setup.depth_scale,
+        )  # fmt: skip
+        detections: list[Detection3D] = []
+        for i, score in enumerate(peaks.scores[index]):
+            if not score >= threshold or len(detections) >= most:
+                break  # peaks come sorted by score
+            name = self.model.classes[peaks.class_ids[index, i]]
+            if classes is None or name in classes:
+                detection = self._detection(boxes, i, name, float(score), camera)
+                if detection is not None:
+                    detections.append(detection)
+        return detections
+
+    def _detection(
+        self, boxes: coder.Boxes, i: int, name: str, score: float, camera: CameraModel
+    ) -> Detection3D | None:
+        """Return box ``i`` as a detection, or None where it cannot be one."""
+        values = (*boxes.locations[i], *boxes.dimensions[i], boxes.rotation_y[i])
+        if not np.isfinite(values).all() or boxes.locations[i, 2] < NEAR_M:
+            return None
+        x, y, z, length, height, width, rotation_y = map(float, values)
+        box = Box3D((x, y, z), (length, height, width), rotation_y)
+        offset = camera.projection_offset if self.model.uses_projection_offset else NO_OFFSET
+        extent = projected_extent(camera.K, box.corners(), offset)
+        if extent is None:
+            return None
+        size = (camera.width, camera.height, camera.width, camera.height)
+        bbox = tuple(float(v) for v in extent.clip(0.0, size))
+        return Detection3D(box.location, box.dimensions, rotation_y, name, score, bbox)  # type: ignore[arg-type]
+
+
+def _fitting_camera(image_bgr: Image, camera: CameraModel) -> CameraModel:
+    """Check an image and return its camera, scaled to the image's size where that differs."""
+    if not isinstance(image_bgr, np.ndarray):
+        raise TypeError(f'image must be a numpy array, got {type(image_bgr).__name__}')
+    if image_bgr.dtype != np.uint8 or image_bgr.ndim != 3 or image_bgr.shape[2] != 3:
+        raise ValueError(
+            f'image must be (height, width, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}'
+        )
+    height, width = image_bgr.shape[:2]
+    if not height or not width:
+        raise ValueError(f'image must not be empty, got {width}x{height}')
+    return camera.scaled_to(width, height)

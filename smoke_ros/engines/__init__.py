@@ -1,0 +1,1 @@
+"""How a network runs: callables from normalised images to (heatmap, regression)."""

@@ -1,0 +1,160 @@
+"""From a camera's image to the network's input.
+
+The geometry is the authors': the image is scaled to the input's width, its centre goes to the
+input's centre, what sticks out above and below is cropped and what is missing is black. K is not
+scaled; boxes are decoded in the image's own pixels, through the inverse of the same affine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from smoke_ros.config.model import STRIDE, ModelConfig
+from smoke_ros.structures import CameraModel, FloatArray
+
+Image = npt.NDArray[np.uint8]
+
+#: Keeps an interpolated value that should be whole from being rounded down to the next lower one.
+_ROUNDING_MARGIN = 1e-3
+
+
+@dataclass(frozen=True)
+class InputGeometry:
+    """How an image is laid into the network's input.
+
+    ``input = scale * image + shift``, on the coordinates in which K and 2D boxes are given.
+    """
+
+    scale: float
+    shift_x: float
+    shift_y: float
+    width: int
+    height: int
+
+    @classmethod
+    def centred(
+        cls, image_size: tuple[int, int], input_size: tuple[int, int], scale: float | None = None
+    ) -> InputGeometry:
+        """Lay the image's centre on the input's, at ``scale`` or so that the widths agree."""
+        scale = input_size[0] / image_size[0] if scale is None else scale
+        shift = [(size - scale * full) / 2 for size, full in zip(input_size, image_size, strict=True)]
+        return cls(scale, shift[0], shift[1], *input_size)
+
+    @property
+    def input_from_image(self) -> FloatArray:
+        """(3, 3) affine from image pixels to input pixels."""
+        s = self.scale
+        return np.array([[s, 0.0, self.shift_x], [0.0, s, self.shift_y], [0.0, 0.0, 1.0]])
+
+    @property
+    def feature_from_image(self) -> FloatArray:
+        """(3, 3) affine from image pixels to heatmap pixels."""
+        return np.diag([1 / STRIDE, 1 / STRIDE, 1.0]) @ self.input_from_image
+
+    @property
+    def image_from_feature(self) -> FloatArray:
+        """(3, 3) affine from heatmap pixels to image pixels."""
+        return np.linalg.inv(self.feature_from_image)
+
+    def visible_fraction(self, image_size: tuple[int, int]) -> float:
+        """Return how much of the image's area lies within the input, 0 to 1."""
+        width, height = (self.scale * size for size in image_size)
+        return min(1.0, self.width / width) * min(1.0, self.height / height)
+
+
+def warp_image(image: Image, geometry: InputGeometry) -> Image:
+    """Lay an image into the network's input as Pillow's bilinear affine transform does.
+
+    OpenCV's own warps round positions to 1/32 pixel, which costs up to six grey levels at sharp
+    edges; this is within one of Pillow's, and three times as fast.
+
+    Parameters
+    ----------
+    image
+        (h, w, 3) uint8.
+    geometry
+        Where it goes.
+
+    Returns
+    -------
+    (geometry.height, geometry.width, 3) uint8, black outside the image.
+    """
+    height, width = image.shape[:2]
+    rows = _source_positions(geometry.height, geometry.scale, geometry.shift_y)
+    columns = _source_positions(geometry.width, geometry.scale, geometry.shift_x)
+    blended = _blend(image, rows, axis=0)
+    if np.isclose(geometry.scale * width, geometry.width) and abs(geometry.shift_x) < 1e-6:
+        blended = cv2.resize(blended, (geometry.width, geometry.height))  # exact in float
+    else:
+        blended = _blend(blended, columns, axis=1)
+    # Pillow cuts the fraction off.
+    warped = (blended + _ROUNDING_MARGIN).astype(np.uint8)
+    warped[(rows < -0.5) | (rows >= height - 0.5)] = 0
+    warped[:, (columns < -0.5) | (columns >= width - 0.5)] = 0
+    return warped
+
+
+def _source_positions(size: int, scale: float, shift: float) -> FloatArray:
+    """Return where in the source each of ``size`` output pixels lies, in pixel indices."""
+    return (np.arange(size) + 0.5 - shift) / scale - 0.5
+
+
+def _blend(image: npt.NDArray[np.generic], positions: FloatArray, axis: int) -> npt.NDArray[np.float32]:
+    """Interpolate linearly along one axis, (h, w, 3) to float32; the edges are repeated."""
+    first = np.floor(positions).astype(np.intp)
+    share = (positions - first).astype(np.float32)
+    share = share[:, None, None] if axis == 0 else share[:, None]
+    last = image.shape[axis] - 1
+    low = np.take(image, first.clip(0, last), axis).astype(np.float32)
+    high = np.take(image, (first + 1).clip(0, last), axis).astype(np.float32)
+    high -= low
+    high *= share
+    high += low
+    return high
+
+
+def undistortion_maps(camera: CameraModel, geometry: InputGeometry) -> tuple[npt.NDArray, npt.NDArray]:
+    """Return OpenCV remap tables that undistort and lay into the input in one step.
+
+    Raises
+    ------
+    ValueError
+        If the distortion cannot be inverted over the field of view.
+    """
+    # The tables are asked for at pixel indices, the geometry is for pixel edges: half a pixel.
+    shift = (geometry.scale - 1.0) / 2
+    index_from_image = geometry.input_from_image.copy()
+    index_from_image[:2, 2] += shift
+    view = index_from_image @ camera.K
+    size = (geometry.width, geometry.height)
+    D, identity = np.array(camera.D), np.eye(3)
+    make = (
+        cv2.fisheye.initUndistortRectifyMap
+        if camera.distortion_model == 'equidistant'
+        else cv2.initUndistortRectifyMap
+    )
+    map_x, map_y = make(camera.K, D, identity, view, size, cv2.CV_32FC1)
+    if not (np.isfinite(map_x).all() and np.isfinite(map_y).all()):
+        raise ValueError(f'the distortion D = {camera.D} cannot be undone: calibrate again')
+    return cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
+
+
+def undistort_image(image: Image, maps: tuple[npt.NDArray, npt.NDArray]) -> Image:
+    """Apply :func:`undistortion_maps`; what lies outside the image is black."""
+    return cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[return-value]
+
+
+def normalise(image: Image, model: ModelConfig, device: torch.device | str = 'cpu') -> Tensor:
+    """Turn a BGR input image (H, W, 3) into the network's input (1, 3, H, W), float32."""
+    tensor = torch.from_numpy(image).to(device)
+    if model.channel_order == 'rgb':
+        tensor = tensor.flip(-1)
+    mean = torch.tensor(model.mean, device=device)
+    std = torch.tensor(model.std, device=device)
+    return ((tensor.float() - mean) / std).permute(2, 0, 1)[None]
