@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from smoke_ros.config.options import check, option
 from smoke_ros.structures import Vector3
 
+#: The model that runs where none is named.
+DEFAULT_MODEL = 'kitti_dla34_mmdet3d'
+
 #: Network pixels for one pixel of the heatmap.
 STRIDE = 4
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.config.options import check, option
 
 #: The value of ``classes`` that stands for every class of the model.
@@ -21,7 +22,7 @@ class NodeConfig:
         True, 'configure and activate at the start, rather than wait for a lifecycle manager'
     )
     model: str = option(
-        'kitti_dla34_mmdet3d', 'name of a model in the registry, or path of a weights file'
+        DEFAULT_MODEL, 'name of a model in the registry, or path of a weights file'
     )
     device: str = option(
         'auto',

@@ -1,0 +1,71 @@
+"""``smoke-ros``: the command line around the library."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from smoke_ros import __version__
+
+#: Exit code of a command that was given something it cannot use.
+EXIT_BAD_INPUT = 2
+#: Exit code after Ctrl-C, by convention 128 + SIGINT.
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: its module has ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    'detect': Command('smoke_ros.detect_command', 'find objects in images'),
+    'evaluate': Command('smoke_ros.evaluation.command', 'score detections against labels'),
+    'train': Command('smoke_ros.training.command', 'train a model'),
+    'dataset': Command('smoke_ros.data.command', 'look into a data set'),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit code: 2 for what it cannot use, said in one line."""
+    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.INFO)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _make_parser(chosen=arguments[0] if arguments else '').parse_args(arguments)
+    try:
+        return args.run(args)  # type: ignore[no-any-return]
+    except (ValueError, TypeError, OSError) as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            raise
+        print(f'smoke-ros {args.command}: {error}', file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _make_parser(chosen: str) -> argparse.ArgumentParser:
+    """Make the parser; only the chosen command's module, with all it needs, is imported."""
+    parser = argparse.ArgumentParser(
+        prog='smoke-ros',
+        description='Monocular 3D object detection with SMOKE.',
+        epilog='smoke-ros COMMAND --help tells more, with an example.',
+    )
+    parser.add_argument('--version', action='version', version=f'smoke_ros {__version__}')
+    subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.summary)
+        if name == chosen:
+            module = importlib.import_module(command.module)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""``smoke-ros detect IMAGE|DIR``: find the objects in one image or a folder of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+from tqdm import tqdm
+
+from smoke_ros import __version__
+from smoke_ros.calibration import read_camera
+from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.model import DEFAULT_MODEL
+from smoke_ros.data.kitti import detection_to_object, write_objects
+from smoke_ros.detector import Detector
+from smoke_ros.drawing import annotate
+from smoke_ros.evaluation.run_info import RunInfo, write_run_info
+from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.preprocess import Image
+from smoke_ros.structures import CameraModel, Detection3D
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = """\
+Find the objects in one image, or in every image of a folder, and print, draw or write them.
+Boxes are in the camera's optical frame (x right, y down, z forward); see --json's "frame"."""
+
+EXAMPLE = """\
+example:
+  smoke-ros detect image_2 --calib calib --model kitti_dla34_mmdet3d --draw pictures
+  smoke-ros detect road.jpg --calib camera.yaml --model runs/mine/best.pth --json road.json"""
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+#: Exit code where some of the images could not be read.
+EXIT_SOME_FAILED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.description = DESCRIPTION
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument('images', type=Path, metavar='IMAGE|DIR', help='an image or a folder')
+    parser.add_argument(
+        '--calib', type=Path, required=True, metavar='FILE|DIR',
+        help='a ROS calibration (.yaml) or a KITTI one (.txt), or a folder of such files named '
+        'like the images',
+    )  # fmt: skip
+    parser.add_argument(
+        '--rectified', action='store_true',
+        help='the images are rectified: of a ROS calibration P applies, not K and D',
+    )  # fmt: skip
+    parser.add_argument(
+        '--model', default=DEFAULT_MODEL, metavar='NAME|FILE',
+        help='a name from models/registry.yaml or a weights file (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--score-threshold', type=float, metavar='T',
+        help='drop detections below this score '
+        f'(default: {DetectorConfig().score_threshold:g})',
+    )  # fmt: skip
+    parser.add_argument(
+        '--draw', type=Path, metavar='OUT', help='draw into this file, or folder for several'
+    )
+    parser.add_argument('--json', type=Path, metavar='OUT.json', help='write detections as JSON')
+    parser.add_argument('--kitti', type=Path, metavar='DIR', help='write KITTI result files')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect, and write what was asked for; return the exit code."""
+    paths = find_images(args.images)
+    config = DetectorConfig()
+    if args.score_threshold is not None:
+        config = DetectorConfig(score_threshold=args.score_threshold)
+    detector = Detector.from_model(args.model, args.device, config)
+    records, failed = [], 0
+    with tqdm(paths, unit='image', disable=None if len(paths) > 1 else True) as bar:
+        for path in bar:
+            try:
+                image, camera = _read_frame(path, args)
+            except (ValueError, OSError) as error:
+                if not args.images.is_dir():
+                    raise
+                logger.error('%s', error)
+                failed += 1
+                continue
+            detections = detector.detect(image, camera)
+            records.append(_as_record(path, camera, detections))
+            _write_outputs(path, image, camera, detections, args)
+            if not (args.draw or args.json or args.kitti):
+                _print_detections(path, detections)
+    if args.kitti:
+        write_run_info(args.kitti, _run_info(detector))
+    if args.json:
+        document = {**_describe(detector), 'images': records}
+        write_text_atomically(args.json, json.dumps(document, indent=1) + '\n')
+    if failed:
+        logger.error('%d of %d images could not be used', failed, len(paths))
+    return EXIT_SOME_FAILED if failed else 0
+
+
+def find_images(path: Path) -> list[Path]:
+    """Return the image, or the folder's images in the order of their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such path, or no image in the folder.
+    """
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise FileNotFoundError(f'{path}: no image ({", ".join(IMAGE_SUFFIXES)}) in it')
+        return found
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such image or folder')
+    return [path]
+
+
+def _read_frame(path: Path, args: argparse.Namespace) -> tuple[Image, CameraModel]:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{path}: not an image that OpenCV can read')
+    calibration = _calibration_of(path, args.calib)
+    size = (image.shape[1], image.shape[0])
+    return image, read_camera(calibration, size, rectified=args.rectified)  # type: ignore[return-value]
+
+
+def _calibration_of(image: Path, calib: Path) -> Path:
+    candidates = [calib]
+    if calib.is_dir():
+        candidates = [calib / f'{image.stem}{suffix}' for suffix in ('.txt', '.yaml', '.yml')]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(f'{image}: no calibration; looked for {", ".join(map(str, candidates))}')
+
+
+def _write_outputs(
+    path: Path, image: Image, camera: CameraModel, detections: list[Detection3D],
+    args: argparse.Namespace,
+) -> None:  # fmt: skip
+    if args.kitti:
+        objects = [detection_to_object(detection) for detection in detections]
+        write_objects(args.kitti / f'{path.stem}.txt', objects)
+    if args.draw:
+        to_file = not args.images.is_dir() and args.draw.suffix.lower() in IMAGE_SUFFIXES
+        target = args.draw if to_file else args.draw / f'{path.stem}.png'
+        with replacing(target) as temporary:
+            if not cv2.imwrite(str(temporary), annotate(image, detections, camera)):
+                raise OSError(f'{target}: OpenCV could not write it')
+
+
+def _print_detections(path: Path, detections: list[Detection3D]) -> None:
+    tqdm.write(f'{path}: {len(detections)} detections')
+    for line in _lines(detections):
+        tqdm.write(line)
+
+
+def _lines(detections: list[Detection3D]) -> Iterator[str]:
+    for d in detections:
+        x, y, z = d.location
+        length, height, width = d.dimensions
+        yield (
+            f'  {d.class_name:<12} {d.score:4.2f}  at x {x:+6.2f}  y {y:+5.2f}  z {z:6.2f} m  '
+            f'size {length:4.2f} x {width:4.2f} x {height:4.2f} m  heading {d.rotation_y:+5.2f} rad'
+        )
+
+
+def _as_record(path: Path, camera: CameraModel, detections: list[Detection3D]) -> dict[str, Any]:
+    return {
+        'file': str(path),
+        'width': camera.width,
+        'height': camera.height,
+        'K': camera.K.tolist(),
+        'detections': [_detection_record(detection) for detection in detections],
+    }
+
+
+def _detection_record(detection: Detection3D) -> dict[str, Any]:
+    length, height, width = detection.dimensions
+    return {
+        'class': detection.class_name,
+        'score': detection.score,
+        'location': list(detection.location),
+        'dimensions': {'length': length, 'height': height, 'width': width},
+        'rotation_y': detection.rotation_y,
+        'alpha': detection.alpha,
+        'bbox': list(detection.bbox_xyxy_px),
+    }
+
+
+def _describe(detector: Detector) -> dict[str, Any]:
+    return {
+        'smoke_ros': __version__,
+        'model': {
+            'name': detector.info.name,
+            'sha256': detector.info.sha256,
+            'trained_on': detector.model.trained_on,
+            'classes': list(detector.model.classes),
+        },
+        'frame': 'camera optical frame in metres (x right, y down, z forward); location is the '
+        "box's geometric centre; angles in radians; bbox is x1, y1, x2, y2 in pixels",
+    }
+
+
+def _run_info(detector: Detector) -> RunInfo:
+    return RunInfo(
+        model=detector.info.name,
+        weights_sha256=detector.info.sha256,
+        trained_on=detector.model.trained_on,
+        training_frames=detector.info.training.frames,
+    )
