@@ -30,6 +30,17 @@ class ModelConfig:
         'dla34', 'trunk and neck of the network', choices=('dla34',)
     )
     norm: str = option('gn', 'normalisation layers', choices=('gn', 'bn'))
+    orientation: str = option(
+        'sincos', 'how a heading is regressed: its sine and cosine, or a quaternion',
+        choices=('sincos', 'quaternion'),
+    )  # fmt: skip
+    keypoint: str = option(
+        'projected_center',
+        'the point of an object that the heatmap shows: its projected 3D centre (objects whose '
+        'centre is outside the input are lost), the centre of its visible 2D box, or the '
+        'projected 3D centre moved into the input (docs/keypoints.md)',
+        choices=('projected_center', 'center_2d', 'center_3d'),
+    )  # fmt: skip
     classes: tuple[str, ...] = option(
         ('Car', 'Cyclist', 'Pedestrian'), 'class names, in heatmap channel order'
     )

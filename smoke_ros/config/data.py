@@ -1,0 +1,77 @@
+"""Which labelled frames are trained on, and how they are varied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smoke_ros.config.options import check, option
+
+#: What a label's name can stand for in ``class_map``, beside a class: nothing, or a region in
+#: which the heatmap learns neither that there is something nor that there is nothing.
+BACKGROUND, IGNORE = 'background', 'ignore'
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Options of :class:`smoke_ros.data.dataset.KittiDataset`; the defaults are the authors'."""
+
+    root: str = option('', 'folder with image_2, label_2 and calib, or with training/ of these')
+    split: str = option(
+        '', 'frames to use: a name in ImageSets such as train, or a file with a frame name on '
+        'each line; all labelled frames if empty',
+    )  # fmt: skip
+    class_map: tuple[str, ...] = option(
+        (
+            'Van=background', 'Truck=background', 'Tram=background', 'Misc=background',
+            'Person_sitting=background', 'DontCare=background',
+        ),
+        'what names of the labels that are not classes of the model stand for, as NAME=CLASS, '
+        'NAME=background or NAME=ignore (heatmap not trained there)',
+    )  # fmt: skip
+    max_objects: int = option(
+        30, 'most objects that are learnt of an image; the nearest where there are more',
+        low=1, high=1000,
+    )  # fmt: skip
+    flip_probability: float = option(
+        0.5, 'part of the samples that are mirrored', low=0.0, high=1.0
+    )
+    shift_scale_probability: float = option(
+        0.3, 'part of the samples that are shifted and scaled; only the heatmap learns from them',
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    max_shift: float = option(
+        0.2, "largest shift, in parts of the image's width and height", low=0.0, high=0.5
+    )
+    max_scale: float = option(
+        0.4, 'largest change of the scale, as a part of it', low=0.0, high=0.9
+    )
+    colour_jitter: float = option(
+        0.0, 'largest change of brightness, contrast and saturation, as a part of each; '
+        'the authors have none', low=0.0, high=0.9,
+    )  # fmt: skip
+    strict: bool = option(
+        False, 'refuse images and labels that cannot be read, rather than leave them out'
+    )
+    seed: int = option(0, 'of the augmentation', low=0)
+
+    def __post_init__(self) -> None:
+        check(self)
+        self.class_meanings()
+
+    def class_meanings(self) -> dict[str, str]:
+        """Return ``class_map`` as a mapping: label name -> class, 'background' or 'ignore'.
+
+        Raises
+        ------
+        ValueError
+            If an entry is not of the form NAME=MEANING, or a name stands twice.
+        """
+        meanings: dict[str, str] = {}
+        for entry in self.class_map:
+            name, separator, meaning = entry.partition('=')
+            if not (name and separator and meaning):
+                raise ValueError(f'class_map must have entries such as Van=Car, got {entry!r}')
+            if name in meanings:
+                raise ValueError(f'class_map must name {name} once, got it twice')
+            meanings[name] = meaning
+        return meanings

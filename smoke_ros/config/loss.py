@@ -1,0 +1,33 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smoke_ros.config.options import check, option
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Options of :class:`smoke_ros.losses.SmokeLoss`; the defaults are the authors'."""
+
+    regression: str = option(
+        'disentangled',
+        'distance of the predicted boxes: L1 of the corners with one group of channels predicted '
+        'at a time and the others from the label, or L1 or smooth L1 with all predicted at once',
+        choices=('disentangled', 'l1', 'smooth_l1'),
+    )  # fmt: skip
+    focal_alpha: float = option(
+        2.0, 'how much less a pixel counts the better it is predicted', low=0.0, high=10.0
+    )
+    focal_beta: float = option(
+        4.0, 'how much less a background pixel counts near a keypoint', low=0.0, high=10.0
+    )
+    heatmap_weight: float = option(1.0, 'factor of the heatmap loss', low=0.0)
+    regression_divisor: float = option(
+        300.0, "divides the regression losses, which are sums over a batch's objects: the "
+        "authors' weight of 10 times their 30 objects of an image", low=1e-6,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check(self)
