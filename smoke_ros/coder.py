@@ -20,20 +20,36 @@ from smoke_ros.geometry import Array, rotation_y_from_alpha, unproject
 from smoke_ros.structures import CameraModel
 
 
+#: Channels of each way to regress a heading.
+ORIENTATION_CHANNELS = {'sincos': 2, 'quaternion': 4}
+
+
 class RegressionLayout(NamedTuple):
-    """Which regression channels mean what."""
+    """Which regression channels mean what; the defaults are the paper's."""
 
     depth: slice = slice(0, 1)
+    #: From the keypoint, a whole pixel, to the point that it stands for, in feature pixels.
     keypoint_offset: slice = slice(1, 3)
     dimensions: slice = slice(3, 6)
+    #: Two channels (sine, cosine) or four (a quaternion), of length 1.
     orientation: slice = slice(6, 8)
+    #: From the 2D box's centre to the projected 3D centre, in feature pixels (keypoint center_2d).
+    centre_offset: slice | None = None
+    #: The visible 2D box in feature pixels, its centre from the keypoint, its width and height;
+    #: it helps to learn the rest and is not decoded (keypoint center_3d).
+    box_2d: slice | None = None
     channels: int = 8
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> RegressionLayout:
         """Return the layout of a model's regression head."""
-        del config  # so far every model regresses the same
-        return cls()
+        first = cls.orientation.start + ORIENTATION_CHANNELS[config.orientation]
+        layout = cls(orientation=slice(cls.orientation.start, first), channels=first)
+        if config.keypoint == 'center_2d':
+            return layout._replace(centre_offset=slice(first, first + 2), channels=first + 2)
+        if config.keypoint == 'center_3d':
+            return layout._replace(box_2d=slice(first, first + 4), channels=first + 4)
+        return layout
 
 
 @dataclass(frozen=True)
@@ -119,24 +135,39 @@ def encode_dimensions(dimensions: Array, reference: Array) -> Array:
 
 
 def decode_alpha(orientation: Array) -> Array:
-    """Return observation angles, not wrapped, from (..., 2) sine and cosine.
+    """Return observation angles, not wrapped, from sines and cosines or quaternions.
 
-    The network regresses alpha + pi/2, the angle from the ray to the box's side (figure 3).
+    Either stands for alpha + pi/2, the angle from the ray to the box's side (figure 3).
+
+    Parameters
+    ----------
+    orientation
+        (..., 2) sine and cosine, or (..., 4) a quaternion (w, x, y, z) of length 1. A network's
+        quaternion may tilt the box; its heading is that of its length, seen from above.
     """
     arctan2 = torch.arctan2 if isinstance(orientation, torch.Tensor) else np.arctan2
-    return arctan2(orientation[..., 0], orientation[..., 1]) - math.pi / 2
+    if orientation.shape[-1] == ORIENTATION_CHANNELS['sincos']:
+        sine, cosine = orientation[..., 0], orientation[..., 1]
+    else:
+        w, x, y, z = (orientation[..., i] for i in range(4))
+        # Where the rotation takes the x axis: (cosine, anything, -sine).
+        sine, cosine = 2 * (w * y - x * z), 1 - 2 * (y * y + z * z)
+    return arctan2(sine, cosine) - math.pi / 2
 
 
-def encode_alpha(alpha: Array) -> Array:
-    """Invert :func:`decode_alpha`: (...) angles to (..., 2)."""
+def encode_alpha(alpha: Array, kind: str = 'sincos') -> Array:
+    """Invert :func:`decode_alpha`: (...) angles to (..., 2), or to (..., 4) for 'quaternion'."""
     xp = torch if isinstance(alpha, torch.Tensor) else np
     angle = alpha + math.pi / 2
-    return xp.stack((xp.sin(angle), xp.cos(angle)), -1)
+    if kind == 'sincos':
+        return xp.stack((xp.sin(angle), xp.cos(angle)), -1)
+    none = xp.zeros_like(angle)
+    return xp.stack((xp.cos(angle / 2), none, xp.sin(angle / 2), none), -1)
 
 
 def decode_location(
     keypoints_feat: Array, depth: Array, image_from_feature: Array, K: Array,
-    projection_offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    projection_offset: Array | tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Array:  # fmt: skip
     """Return box centres in the camera frame (equation 3).
 
@@ -151,7 +182,7 @@ def decode_location(
     K
         (..., 3, 3) intrinsics of the image.
     projection_offset
-        Fourth column of a 3x4 projection matrix.
+        (..., 3) fourth column of a 3x4 projection matrix.
 
     Returns
     -------
@@ -198,6 +229,8 @@ def decode_boxes(
     layout = RegressionLayout.from_config(model)
     depth = depth_scale * decode_depth(regression[:, layout.depth][:, 0], model.depth_reference)
     keypoints = keypoints_feat + regression[:, layout.keypoint_offset]
+    if layout.centre_offset is not None:
+        keypoints = keypoints + regression[:, layout.centre_offset]
     offset = camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
     locations = decode_location(keypoints, depth, image_from_feature, camera.K, offset)
     reference = np.array(model.dimension_reference)[class_ids]

@@ -99,11 +99,12 @@ def project(K: Array, points: Array, offset: Sequence[float] = (0.0, 0.0, 0.0)) 
 
 
 def unproject(
-    K: Array, pixels: Array, depth: Array, offset: Sequence[float] = (0.0, 0.0, 0.0)
+    K: Array, pixels: Array, depth: Array, offset: Array | Sequence[float] = (0.0, 0.0, 0.0)
 ) -> Array:
     """Invert :func:`project` for points at a known depth.
 
-    ``depth`` (...) scales the pixel's ray: K @ point + offset = depth (u, v, 1).
+    ``depth`` (...) scales the pixel's ray: K @ point + offset = depth (u, v, 1). ``offset`` may
+    be an array (..., 3) that goes with the pixels.
     """
     xp = _namespace(pixels)
     image = xp.stack((pixels[..., 0] * depth, pixels[..., 1] * depth, depth), -1)
@@ -143,7 +144,9 @@ def _namespace(array: Array) -> ModuleType:
     return torch if isinstance(array, torch.Tensor) else np
 
 
-def _like(array: Array, values: Sequence[float]) -> Array:
+def _like(array: Array, values: Array | Sequence[float]) -> Array:
+    if isinstance(values, torch.Tensor):
+        return values
     if isinstance(array, torch.Tensor):
         return torch.tensor(values, dtype=array.dtype, device=array.device)
     return np.asarray(values, dtype=np.float64)

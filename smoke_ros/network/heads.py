@@ -34,10 +34,18 @@ class SmokeHeads(nn.Module):
         """Map (B, C, H, W) to heatmap (B, classes, H, W) and regression (B, channels, H, W).
 
         The heatmap is clamped to [1e-4, 1 - 1e-4]; the dimension channels are sigmoid - 0.5, the
-        orientation channels are L2-normalised, the others are as they come.
+        orientation channels are L2-normalised, the others are as they come. Both are in single
+        precision at least.
         """
-        heatmap = self.heatmap(features).sigmoid().clamp(HEATMAP_MARGIN, 1.0 - HEATMAP_MARGIN)
-        return heatmap, activate_regression(self.regression(features), self.layout)
+        heatmap = _at_least_single(self.heatmap(features)).sigmoid()
+        heatmap = heatmap.clamp(HEATMAP_MARGIN, 1.0 - HEATMAP_MARGIN)
+        regression = _at_least_single(self.regression(features))
+        return heatmap, activate_regression(regression, self.layout)
+
+
+def _at_least_single(x: Tensor) -> Tensor:
+    """Leave half precision behind: in bfloat16 the margin 1 - 1e-4 is 1, whose loss is infinite."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def activate_regression(raw: Tensor, layout: RegressionLayout) -> Tensor:
