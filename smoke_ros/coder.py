@@ -43,8 +43,9 @@ class RegressionLayout(NamedTuple):
     @classmethod
     def from_config(cls, config: ModelConfig) -> RegressionLayout:
         """Return the layout of a model's regression head."""
-        first = cls.orientation.start + ORIENTATION_CHANNELS[config.orientation]
-        layout = cls(orientation=slice(cls.orientation.start, first), channels=first)
+        start = cls().orientation.start
+        first = start + ORIENTATION_CHANNELS[config.orientation]
+        layout = cls(orientation=slice(start, first), channels=first)
         if config.keypoint == 'center_2d':
             return layout._replace(centre_offset=slice(first, first + 2), channels=first + 2)
         if config.keypoint == 'center_3d':
