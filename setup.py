@@ -39,6 +39,7 @@ setup(
     # Everything else comes from rosdep (package.xml) or from requirements/, pinned; naming it here
     # would let pip replace a ROS machine's own packages.
     install_requires=['setuptools'],
+    extras_require={'test': ['pytest', 'pytest-timeout']},  # tells colcon how to run the tests
     zip_safe=True,
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),

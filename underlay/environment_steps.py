@@ -27,10 +27,12 @@ from environment_plan import SetupError, State
 ROOT = Path(__file__).resolve().parent.parent
 STATE_FILE = 'smoke_ros_setup.json'
 LOG_FILE = 'smoke_ros_setup.log'
-# Packages as pip sees them, of the interpreter that runs this.
+# Of two versions the one that is imported comes first, which is ROS's before the interpreter's own.
 LIST_PACKAGES = """
 import importlib.metadata, json
-found = {d.metadata['Name']: d.version for d in importlib.metadata.distributions()}
+found = {}
+for package in importlib.metadata.distributions():
+    found.setdefault(package.metadata['Name'], package.version)
 print(json.dumps({name: version for name, version in found.items() if name}))
 """
 FIND_MODULES = """
@@ -40,7 +42,7 @@ print(*(name for name in names if importlib.util.find_spec(name) is None))
 WHAT_A_STEP_DOES = {
     'environment': 'an empty environment',
     'packages': 'packages (minutes, most of them for torch)',
-    'underlay': 'what the ROS wheels lack (half a minute)',
+    'underlay': 'the ROS side (half a minute where vision_msgs is compiled)',
     'project': 'this project',
 }
 

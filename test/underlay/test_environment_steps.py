@@ -212,3 +212,12 @@ def test_variables_of_another_environment_are_not_handed_on(monkeypatch, tmp_pat
     assert 'LD_LIBRARY_PATH' not in environ
     assert '_ROS_WHEELS_BOOTSTRAP_COMPLETE' not in environ
     assert environ['PATH'] == os.environ['PATH']
+
+
+def test_of_two_versions_of_a_package_the_imported_one_is_the_systems(monkeypatch, tmp_path):
+    for folder, version in (('first', '1.26.4'), ('second', '2.2.6')):
+        info = tmp_path / folder / f'Some_Package-{version}.dist-info'
+        info.mkdir(parents=True)
+        (info / 'METADATA').write_text(f'Name: Some_Package\nVersion: {version}\n')
+    monkeypatch.setenv('PYTHONPATH', f'{tmp_path / "first"}:{tmp_path / "second"}')
+    assert steps.system_packages()['some-package'] == '1.26.4'
