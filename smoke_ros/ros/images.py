@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,7 +18,8 @@ import numpy.typing as npt
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-BgrImage = npt.NDArray[np.uint8]
+#: (H, W, 3) uint8 in BGR; OpenCV's type hints do not follow what its functions do to dtypes.
+BgrImage: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _packed_to_bgr(message: Image, encoding: PackedEncoding) -> BgrImage:
     strides: tuple[int, ...] = (message.step, encoding.channels * dtype.itemsize)
     if encoding.channels > 1:
         shape, strides = (*shape, encoding.channels), (*strides, dtype.itemsize)
-    pixels = np.ndarray(shape, dtype, buffer=message.data, strides=strides)
+    pixels: BgrImage = np.ndarray(shape, dtype, buffer=message.data, strides=strides)
     pixels = _to_8_bits(pixels, message.encoding)
     if encoding.to_bgr is None:
         return np.ascontiguousarray(pixels)

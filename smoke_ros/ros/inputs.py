@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 import message_filters
 from rclpy.node import Node
@@ -21,7 +22,7 @@ try:
 except ImportError:  # before ROS 2 Iron
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-ImageMessage = Image | CompressedImage
+ImageMessage: TypeAlias = Image | CompressedImage
 
 #: A stamp that lies further back than this is a clock that was set back, a bag that starts anew or
 #: a simulation that was reset; one that lies less far back is a frame that came out of order.
@@ -197,14 +198,14 @@ class CameraInputs:
             raise ValueError(f'the stamp {stamp.sec} s {stamp.nanosec} ns is not a time')
         now_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         before_ns = self._newest_stamp_ns.get(topic, 0)
+        self._newest_stamp_ns[topic] = now_ns
         if now_ns >= before_ns:
-            self._newest_stamp_ns[topic] = now_ns
             return True
-        # The other topic follows, and must not reset once more what begins here.
-        self._newest_stamp_ns = {topic: now_ns}
         self._reset_synchroniser()
         if before_ns - now_ns < CLOCK_RESET_NS:
             return False
+        # The other topic follows, and must not reset once more what begins here.
+        self._newest_stamp_ns = {topic: now_ns}
         self._node.get_logger().info(
             f'time on {topic} went back by {(before_ns - now_ns) * 1e-9:.1f} s: starting anew'
         )

@@ -114,12 +114,11 @@ def describe(info: OptionInfo, value: Any) -> ParameterDescriptor:
 
 def _take_overrides(node: Node) -> dict[str, Any]:
     """Remove what rclpy declared by itself, without descriptors, and return its values."""
-    overrides = node.get_parameters_by_prefix('')
     taken = {}
-    for name, parameter in overrides.items():
+    for name in list(node.get_parameters_by_prefix('')):
         if name in _STANDARD or name.startswith(_STANDARD_PREFIXES):
             continue
-        taken[name] = _plain(parameter.value)
+        taken[name] = _plain(node.get_parameter(name).value)
         node.undeclare_parameter(name)
     return taken
 

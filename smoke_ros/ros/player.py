@@ -1,0 +1,98 @@
+"""Plays a bag over DDS at its own pace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+
+from smoke_ros.ros.bags import BagMessage, BagReader
+
+
+@dataclass(frozen=True)
+class PlayReport:
+    """What was played, and how well the pace was kept."""
+
+    #: Messages by topic.
+    messages: Mapping[str, int]
+    duration_s: float
+    #: How far a message was behind its time, at most.
+    worst_delay_s: float
+
+
+class Player:
+    """Publishes a bag's messages, byte for byte, under their recorded names.
+
+    Parameters
+    ----------
+    node
+        What the publishers belong to; it need not be spun.
+    reader
+        An open bag.
+    topics
+        Only these are played; all by default.
+
+    Raises
+    ------
+    ValueError
+        If a topic's type is not installed, or is another one than was recorded.
+    """
+
+    def __init__(
+        self, node: Node, reader: BagReader, topics: Collection[str] | None = None
+    ) -> None:
+        self._node = node
+        self._reader = reader
+        chosen = list(reader.topics) if topics is None else topics
+        self._publishers: dict[str, Publisher] = {
+            name: node.create_publisher(
+                reader.topics[name].message_class(), name, reader.topics[name].qos
+            )
+            for name in chosen
+        }
+
+    def subscribers(self, topic: str) -> int:
+        """Return how many subscriptions a topic has now."""
+        return int(self._publishers[topic].get_subscription_count())
+
+    def play(
+        self, rate: float, on_message: Callable[[BagMessage], None] | None = None
+    ) -> PlayReport:
+        """Play the bag once.
+
+        Parameters
+        ----------
+        rate
+            1 for the recorded pace, 2 for twice as fast.
+        on_message
+            Called after each message.
+
+        Raises
+        ------
+        ValueError
+            If the bag is damaged: what was stored before has been played then.
+        """
+        if not rate > 0.0:
+            raise ValueError(f'rate must be above 0, got {rate}')
+        counts = dict.fromkeys(self._publishers, 0)
+        first_ns, begun, worst = None, time.monotonic(), 0.0
+        for message in self._reader.messages(self._publishers):
+            if first_ns is None:
+                first_ns, begun = message.stamp_ns, time.monotonic()
+            due = begun + (message.stamp_ns - first_ns) * 1e-9 / rate
+            time.sleep(max(0.0, due - time.monotonic()))
+            self._publishers[message.topic].publish(message.data)
+            worst = max(worst, time.monotonic() - due)
+            counts[message.topic] += 1
+            if on_message is not None:
+                on_message(message)
+        return PlayReport(counts, time.monotonic() - begun, worst)
+
+    def close(self) -> None:
+        """Take the publishers down."""
+        for publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._publishers.clear()

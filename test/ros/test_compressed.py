@@ -1,0 +1,92 @@
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('sensor_msgs')
+
+from sensor_msgs.msg import CompressedImage
+
+from smoke_ros.ros.compressed import compressed_to_bgr
+
+IMAGE = np.zeros((24, 32, 3), np.uint8)
+IMAGE[:, :16] = (200, 30, 20)
+IMAGE[:, 16:] = (30, 60, 220)
+GREY = np.full((24, 32), 77, np.uint8)
+
+
+def compressed(image, kind, name):
+    encoded, data = cv2.imencode(kind, image)
+    assert encoded
+    return CompressedImage(format=name, data=data.tobytes())
+
+
+@pytest.mark.parametrize('name', ['png', 'bgr8; png compressed bgr8', 'rgb8; png compressed bgr8'])
+def test_png(name):
+    np.testing.assert_array_equal(compressed_to_bgr(compressed(IMAGE, '.png', name)), IMAGE)
+
+
+@pytest.mark.parametrize('name', ['jpeg', 'bgr8; jpeg compressed bgr8'])
+def test_jpeg(name):
+    image = compressed_to_bgr(compressed(IMAGE, '.jpg', name))
+    assert image.shape == IMAGE.shape
+    assert abs(image[12, [4, 28]].astype(int) - IMAGE[12, [4, 28]]).max() < 6
+
+
+def test_colours_stored_in_rgb_order():
+    message = compressed(IMAGE[..., ::-1], '.png', 'rgb8; png compressed rgb8')
+    np.testing.assert_array_equal(compressed_to_bgr(message), IMAGE)
+
+
+def test_alpha_is_dropped():
+    message = compressed(np.dstack((IMAGE, GREY)), '.png', 'bgra8; png compressed bgra8')
+    np.testing.assert_array_equal(compressed_to_bgr(message), IMAGE)
+
+
+@pytest.mark.parametrize('kind', ['.png', '.jpg'])
+def test_grey(kind):
+    image = compressed_to_bgr(compressed(GREY, kind, 'mono8; compressed'))
+    assert image.shape == (24, 32, 3)
+    assert abs(image.astype(int) - 77).max() <= 1
+
+
+def test_bayer():
+    raw = np.zeros((24, 32), np.uint8)
+    raw[::2, ::2] = 200  # the r of rggb
+    image = compressed_to_bgr(compressed(raw, '.png', 'bayer_rggb8; png compressed '))
+    assert image[12, 16].tolist() == [0, 0, 200]
+
+
+def test_mono16_is_scaled():
+    message = compressed(GREY.astype(np.uint16) * 257, '.png', 'mono16; png compressed ')
+    np.testing.assert_array_equal(compressed_to_bgr(message), np.dstack((GREY, GREY, GREY)))
+
+
+@pytest.mark.parametrize('name', ['16UC1; png compressed ', 'png'])
+def test_refuses_16_bit_depth(name):
+    with pytest.raises(ValueError, match='uint16, as depth images do; expected 8 bits'):
+        compressed_to_bgr(compressed(GREY.astype(np.uint16), '.png', name))
+
+
+def test_refuses_compressed_depth():
+    with pytest.raises(ValueError, match='is that of a depth image'):
+        compressed_to_bgr(CompressedImage(format='16UC1; compressedDepth png', data=b'abc'))
+
+
+@pytest.mark.parametrize('kind', ['.png', '.jpg'])
+def test_refuses_a_file_that_is_cut_off(kind):
+    message = compressed(np.random.default_rng(0).integers(0, 255, (99, 99, 3)), kind, 'x')
+    message.data = message.data[: len(message.data) // 2]
+    with pytest.raises(ValueError, match=rf'cut off after {len(message.data)} bytes'):
+        compressed_to_bgr(message)
+
+
+def test_accepts_padding_after_a_jpeg():
+    message = compressed(IMAGE, '.jpg', 'jpeg')
+    message.data = bytes(message.data) + bytes(100)
+    assert compressed_to_bgr(message).shape == IMAGE.shape
+
+
+@pytest.mark.parametrize(('data', 'words'), [(b'', 'has no data'), (b'abc', '3 bytes .* not an')])
+def test_refuses_what_is_no_image(data, words):
+    with pytest.raises(ValueError, match=words):
+        compressed_to_bgr(CompressedImage(format='jpeg', data=data))

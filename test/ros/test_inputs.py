@@ -1,0 +1,173 @@
+"""How an image finds its camera info, over DDS."""
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from smoke_ros.ros import inputs
+from smoke_ros.ros.qos import mismatch_text
+
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(
+    depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
+
+
+def stamps(bench):
+    return [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in bench.detections]
+
+
+def send_apart(bench, make, image_s, info_s):
+    bench.infos.publish(make.camera_info(info_s))
+    bench.images.publish(make.image(image_s))
+
+
+def test_exact_takes_equal_stamps_only(start_node, make):
+    bench = start_node(sync='exact')
+    bench.connect()
+    send_apart(bench, make, 1.0, 1.001)
+    send_apart(bench, make, 2.0, 2.0)
+    assert bench.wait(lambda: bench.detections)
+    assert stamps(bench) == [2.0]
+
+
+def test_exact_waits_for_a_camera_info_that_comes_later(start_node, make):
+    bench = start_node()
+    bench.connect()
+    bench.images.publish(make.image(1.0))
+    assert bench.wait(lambda: bench.statistics().frames_in == 1)
+    bench.infos.publish(make.camera_info(1.0))
+    assert bench.wait(lambda: bench.detections)
+    assert stamps(bench) == [1.0]
+
+
+def test_approximate_takes_stamps_within_the_slop(start_node, make):
+    bench = start_node(sync='approximate', sync_slop=0.1)
+    bench.connect()
+    send_apart(bench, make, 1.0, 1.5)
+    send_apart(bench, make, 2.0, 2.05)
+    assert bench.wait(lambda: bench.detections)
+    assert stamps(bench) == [2.0]
+
+
+def test_latest_uses_one_camera_info_for_many_images(start_node, make):
+    bench = start_node(sync='latest')
+    bench.connect()
+    bench.images.publish(make.image(1.0))
+    assert bench.wait(lambda: bench.statistics().frames_in == 1)
+    bench.infos.publish(make.camera_info(1.5))
+    assert bench.wait(lambda: bench.node._streams[0]._inputs._latest_info is not None)
+    for number in (2, 3):
+        bench.images.publish(make.image(float(number)))
+        assert bench.wait(lambda n=number: len(bench.detections) == n - 1)
+    assert stamps(bench) == [2.0, 3.0]  # nothing is made up for the first image
+
+
+def test_a_calibration_file_stands_for_camera_infos(start_node, make, tmp_path):
+    path = tmp_path / 'camera.yaml'
+    path.write_text(make.calibration_yaml(fx=70.0), encoding='utf-8')
+    bench = start_node(camera_info_url=f'file://{path}')
+    bench.connect(camera_infos=False)
+    assert bench.node.count_subscribers('camera_info') == 0
+    bench.images.publish(make.image(1.0))
+    assert bench.wait(lambda: bench.detections)
+    assert bench.detector.cameras[-1].K[0, 0] == 70.0
+
+
+@pytest.mark.parametrize('sync', ['exact', 'approximate', 'latest'])
+def test_a_bag_that_starts_anew_goes_on(start_node, make, sync):
+    bench = start_node(sync=sync)
+    bench.connect()
+    # Camera infos without images fill the synchroniser's queue with stamps of the first round.
+    for number in range(20):
+        bench.infos.publish(make.camera_info(100.0 + number))
+    assert bench.wait(lambda: bench.node._streams[0]._inputs._latest_info is not None)
+    for stamp in (200.0, 201.0, 1.0, 2.0, 3.0):
+        assert bench.answer(stamp) is not None, stamp
+    assert stamps(bench) == [200.0, 201.0, 1.0, 2.0, 3.0]
+    assert bench.log.has('info', 'went back by 200.0 s: starting anew')
+
+
+def test_an_image_out_of_order_costs_itself(start_node):
+    bench = start_node()
+    bench.connect()
+    assert bench.answer(1.0) is not None
+    assert bench.answer(1.2) is not None
+    bench.send(1.1)
+    assert bench.wait(lambda: bench.statistics().frames_refused == 1)
+    assert bench.answer(1.3) is not None
+    assert stamps(bench) == [1.0, 1.2, 1.3]
+    assert bench.log.has('warning', 'image on /image left out: it is older than the one before')
+
+
+@pytest.mark.parametrize(
+    ('publisher', 'asked'),
+    [(RELIABLE, {}), (LATCHED, {}), (RELIABLE, {'qos_reliability': 'reliable', 'qos_depth': 1})],
+)
+def test_every_publisher_serves_what_asks_for_no_more(start_node, publisher, asked):
+    bench = start_node(**asked)
+    bench.connect(publisher)
+    assert bench.answer(1.0) is not None
+
+
+def test_latched_messages_arrive_after_the_fact(start_node):
+    bench = start_node(activate=False, qos_reliability='reliable', qos_durability='transient_local')
+    bench.advertise_inputs(LATCHED)
+    bench.send(1.0)
+    assert bench.node.start()
+    assert bench.wait(lambda: bench.statistics().frames_out == 1)
+
+
+@pytest.mark.parametrize(
+    ('asked', 'remedy'),
+    [
+        ({'qos_reliability': 'reliable'}, 'set qos_reliability to best_effort'),
+        ({'qos_durability': 'transient_local'}, 'set qos_durability to volatile'),
+    ],
+)
+def test_a_publisher_that_offers_less_is_named_with_the_remedy(start_node, asked, remedy):
+    bench = start_node(**asked)
+    bench.advertise_inputs(BEST_EFFORT)
+    for topic in ('/image', '/camera_info'):
+        text = f'a publisher on {topic} does not offer'
+        assert bench.wait(lambda text=text: bench.log.has('warning', text)), text
+    assert bench.log.has('warning', remedy)
+
+
+def test_a_mismatch_without_a_parameter_is_the_publisher_s():
+    assert mismatch_text('/image', 'DEADLINE').endswith('from it: change the publisher')
+
+
+def test_missing_camera_info_is_said_with_the_topic(start_node, make):
+    bench = start_node(sync='exact')
+    bench.connect()
+    bench.images.publish(make.image(1.0))
+    text = 'waiting for camera info on /camera_info'
+    assert bench.wait(lambda: bench.log.has('warning', text))
+    assert bench.wait(lambda: text in bench.status().message)
+    assert bench.status().level == b'\x01'
+    assert bench.detections == []
+    assert bench.answer(2.0) is not None
+    assert bench.wait(lambda: bench.status().level == b'\x00')
+
+
+def test_stamps_that_never_meet_are_said_with_the_remedy(start_node, make):
+    bench = start_node(sync='exact')
+    bench.connect()
+    send_apart(bench, make, 1.0, 1.25)
+    text = 'no two have the same stamp: set sync to approximate or latest'
+    assert bench.wait(lambda: bench.log.has('warning', text))
+
+
+def test_missing_images_are_said_once(start_node, monkeypatch):
+    monkeypatch.setattr(inputs, 'SILENCE_S', 0.1)
+    bench = start_node()
+    bench.connect(images=False)
+    text = "no images: nothing is published on /image; remap 'image'"
+    assert bench.wait(lambda: len(bench.diagnostics) >= 3)
+    assert bench.status().level == b'\x03'
+    assert bench.status().message == text
+    assert [line for _, line in bench.log.lines].count(text) == 1
