@@ -27,7 +27,7 @@ from environment_plan import SetupError, State
 ROOT = Path(__file__).resolve().parent.parent
 STATE_FILE = 'smoke_ros_setup.json'
 LOG_FILE = 'smoke_ros_setup.log'
-# Of two versions the one that is imported comes first, which is ROS's before the interpreter's own.
+# Of two versions the one that is imported comes first: ROS's, before the interpreter's own.
 LIST_PACKAGES = """
 import importlib.metadata, json
 found = {}
