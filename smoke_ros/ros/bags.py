@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
-from rosbags.interfaces import Connection
+from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 
 from smoke_ros.ros.bag_qos import bag_qos, profile_from_bag
@@ -28,7 +28,7 @@ from smoke_ros.ros.message_types import MessageClass, describe, message_class, t
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 
 #: The bag format of ROS 2 Jazzy, which later distributions read as well.
-FORMAT_VERSION = 9
+FORMAT_VERSION: Final = 9
 
 
 class BagWriter:
@@ -307,6 +307,7 @@ def _topics(connections: Collection[Connection]) -> dict[str, BagTopic]:
     """Merge a topic's connections: a bag has one for each quality of service."""
     topics: dict[str, BagTopic] = {}
     for connection in connections:
+        assert isinstance(connection.ext, ConnectionExtRosbag2)
         known = topics.get(connection.topic)
         count = connection.msgcount + (known.message_count if known else 0)
         topics[connection.topic] = BagTopic(

@@ -268,9 +268,7 @@ class TestDamage:
             bag.write('/image', b'\x00\x01\x00\x00abc', 7)
         with BagReader(tmp_path / 'drive') as bag:
             (message,) = bag.messages()
-        with pytest.raises(
-            ValueError, match='/image at 7 ns, 7 bytes, is not a sensor'
-        ):
+        with pytest.raises(ValueError, match='/image at 7 ns, 7 bytes, is not a sensor'):
             message.decode(Image)
 
     def test_a_type_that_is_another_here(self, tmp_path):
