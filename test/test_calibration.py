@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from smoke_ros.calibration import Calibration, camera_from_calibration, read_camera
+
+K = np.array([[800.0, 0, 640], [0, 810, 360], [0, 0, 1]])
+P = np.array([[700.0, 0, 630, -80], [0, 700, 350, 0], [0, 0, 1, 0]])
+D = (-0.3, 0.1, 0.0, 0.0, 0.0)
+
+
+def calibration(**changes):
+    return Calibration(**{'width': 1280, 'height': 720, 'K': K, 'D': D,
+                          'distortion_model': 'plumb_bob', 'P': P, **changes})  # fmt: skip
+
+
+def test_a_raw_image_has_k_and_the_distortion():
+    camera = camera_from_calibration(calibration(), rectified=False)
+    np.testing.assert_array_equal(camera.K, K)
+    assert camera.D == D
+
+
+def test_a_rectified_image_has_the_left_of_p_and_no_distortion():
+    camera = camera_from_calibration(calibration(), rectified=True)
+    np.testing.assert_array_equal(camera.K, P[:, :3])
+    assert not camera.has_distortion
+    assert camera.projection_offset == (0.0, 0.0, 0.0)
+
+
+def test_region_of_interest_and_binning():
+    camera = camera_from_calibration(
+        calibration(roi=(100, 50, 600, 400), binning=(2, 4)), rectified=False
+    )
+    assert (camera.width, camera.height) == (300, 100)
+    np.testing.assert_allclose(camera.K, [[400, 0, 270], [0, 202.5, 77.5], [0, 0, 1]])
+
+
+def test_an_empty_region_and_no_binning_is_the_whole_image():
+    camera = camera_from_calibration(calibration(binning=(0, 0)), rectified=False)
+    assert (camera.width, camera.height) == (1280, 720)
+
+
+def test_an_image_of_another_size_is_scaled_for():
+    camera = camera_from_calibration(calibration(), rectified=True, image_size=(640, 360))
+    np.testing.assert_allclose(camera.K, [[350, 0, 315], [0, 350, 175], [0, 0, 1]])
+    with pytest.raises(ValueError, match='aspect'):
+        camera_from_calibration(calibration(), rectified=True, image_size=(640, 480))
+
+
+def test_an_empty_p_is_refused_only_where_it_matters():
+    empty = np.zeros((3, 4))
+    with pytest.raises(ValueError, match=r'no projection matrix \(P\[0\] = 0\)'):
+        camera_from_calibration(calibration(P=empty), rectified=True)
+    plain = camera_from_calibration(calibration(P=empty, D=()), rectified=True)
+    np.testing.assert_array_equal(plain.K, K)
+
+
+YAML = """\
+image_width: 1280
+image_height: 720
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [800, 0, 640, 0, 810, 360, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.3, 0.1, 0, 0, 0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [700, 0, 630, -80, 0, 700, 350, 0, 0, 0, 1, 0]}
+"""
+
+
+def test_a_ros_calibration_file(tmp_path):
+    path = tmp_path / 'camera.yaml'
+    path.write_text(YAML)
+    raw = read_camera(path, (1280, 720))
+    np.testing.assert_array_equal(raw.K, K)
+    assert raw.D == D
+    rectified = read_camera(path, (640, 360), rectified=True)
+    np.testing.assert_allclose(rectified.K[0], (350, 0, 315))
+
+
+def test_a_kitti_calibration_file(tmp_path):
+    path = tmp_path / '000000.txt'
+    path.write_text('P0: ' + ' '.join(['0'] * 12) + '\nP2: 700 0 600 45 0 700 170 0.2 0 0 1 0.003\n')
+    camera = read_camera(path, (1242, 375))
+    assert camera.projection_offset == (45.0, 0.2, 0.003)
+    assert camera.K[0, 2] == 600
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('[', 'not a YAML file'),
+        ('a string', 'expected a camera calibration, got str'),
+        (YAML.replace('camera_matrix', 'matrix'), 'no entry camera_matrix'),
+        (YAML.replace('[800, ', '['), 'camera_matrix must have 9 numbers'),
+        (YAML.replace('800', 'wide'), 'camera_matrix must be numbers'),
+        (YAML.replace('image_width: 1280', 'image_width: [1]'), 'int()'),
+        (YAML.replace('800', '0'), 'not calibrated'),
+    ],
+)
+def test_a_malformed_calibration_names_file_and_entry(tmp_path, text, message):
+    path = tmp_path / 'camera.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match='camera.yaml') as caught:
+        read_camera(path, (1280, 720))
+    assert message in str(caught.value)

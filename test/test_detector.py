@@ -1,0 +1,275 @@
+"""The detector around a network that is told what to say."""
+
+import logging
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from label_network import encode_boxes, label_model
+
+from smoke_ros.checkpoint import TrainingRecord
+from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.detector import Detector
+from smoke_ros.models import LoadedModel
+from smoke_ros.network.smoke import build_network
+from smoke_ros.preprocess import InputGeometry
+from smoke_ros.structures import Box3D, CameraModel
+
+KITTI_K = np.array([[721.5377, 0, 609.5593], [0, 721.5377, 172.854], [0, 0, 1]])
+CAR = Box3D((2.0, 1.0, 20.0), (3.9, 1.5, 1.6), -1.2)
+FAR = Box3D((-6.0, 0.8, 45.0), (4.2, 1.6, 1.7), 2.9)
+WALKER = Box3D((-3.0, 0.9, 12.0), (0.8, 1.8, 0.6), 0.3)
+SCENE = [('Car', 0.9, CAR), ('Car', 0.6, FAR), ('Pedestrian', 0.4, WALKER)]
+
+
+def make_camera(scale=1.0, size=(1242, 375), **kwargs):
+    K = np.diag([scale, scale, 1.0]) @ KITTI_K
+    K[:2, 2] = (size[0] / 2, size[1] / 2 - 10)
+    return CameraModel(K, *size, **kwargs)
+
+
+def make_detector(camera, boxes=SCENE, config=None, depth_scale=1.0, model=None):
+    model = model or ModelConfig()
+    geometry = InputGeometry.centred(
+        (camera.width, camera.height), (model.input_width, model.input_height)
+    )
+    maps = encode_boxes(model, camera, geometry, boxes, depth_scale)
+    return Detector(label_model(*maps, model), config=config)
+
+
+def blank(camera):
+    return np.zeros((camera.height, camera.width, 3), np.uint8)
+
+
+def assert_same_box(found, expected):
+    np.testing.assert_allclose(found.location, expected.location, atol=1e-4)
+    np.testing.assert_allclose(found.dimensions, expected.dimensions, atol=1e-5)
+    assert math.cos(found.rotation_y - expected.rotation_y) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_boxes_come_out_as_they_were_encoded_best_first():
+    camera = make_camera()
+    found = make_detector(camera).detect(blank(camera), camera)
+    assert [(d.class_name, pytest.approx(d.score)) for d in found] == [
+        (name, score) for name, score, _ in SCENE
+    ]
+    for detection, (_, _, box) in zip(found, SCENE, strict=True):
+        assert_same_box(detection, box)
+
+
+def test_the_2d_box_is_the_extent_of_the_projected_corners():
+    camera = make_camera()
+    car = make_detector(camera).detect(blank(camera), camera)[0]
+    corners = camera.project(CAR.corners())
+    expected = (*corners.min(axis=0), *corners.max(axis=0))
+    np.testing.assert_allclose(car.bbox_xyxy_px, expected, atol=0.05)
+
+
+@pytest.mark.parametrize('image_size', [(1242, 375), (1920, 1080), (640, 480), (500, 900)])
+def test_any_image_size_and_aspect(image_size):
+    scale = image_size[0] / 1242
+    camera = make_camera(scale, image_size)
+    found = make_detector(camera).detect(blank(camera), camera)
+    assert_same_box(found[0], CAR)
+
+
+@pytest.mark.parametrize(
+    ('call', 'names'),
+    [
+        ({'score_threshold': 0.5}, ['Car', 'Car']),
+        ({'score_threshold': 0.95}, []),
+        ({'max_detections': 1}, ['Car']),
+        ({'classes': ['Pedestrian']}, ['Pedestrian']),
+        ({'classes': []}, []),
+    ],
+)
+def test_a_call_may_override_the_configuration(call, names):
+    camera = make_camera()
+    found = make_detector(camera).detect(blank(camera), camera, **call)
+    assert [d.class_name for d in found] == names
+
+
+def test_single_equals_batched_also_where_cameras_differ():
+    cameras = [make_camera(), make_camera(0.5, (640, 480)), make_camera(2.0, (1920, 1080))]
+    detector = make_detector(cameras[0])
+    images = [blank(camera) for camera in cameras]
+    batched = detector.detect_batch(images, cameras)
+    assert batched == [detector.detect(i, c) for i, c in zip(images, cameras, strict=True)]
+    assert len(batched[0]) == 3
+
+
+def test_a_real_network_gives_the_same_single_and_batched():
+    model = ModelConfig(input_width=256, input_height=96)
+    network = build_network(model)
+    detector = Detector(LoadedModel('fresh', network, model, TrainingRecord(), ''))
+    rng = np.random.default_rng(0)
+    camera = make_camera(size=(320, 96))
+    images = [rng.integers(0, 255, (96, 320, 3), dtype=np.uint8) for _ in range(2)]
+    singles = [detector.network(detector.preprocess(i, camera)) for i in images]
+    batch = detector.network(torch.cat([detector.preprocess(i, camera) for i in images]))
+    for index, single in enumerate(singles):
+        for alone, together in zip(single, batch, strict=True):
+            torch.testing.assert_close(together[index], alone[0], atol=1e-4, rtol=0)
+
+
+def test_nothing_in_nothing_out():
+    detector = make_detector(make_camera())
+    assert detector.detect_batch([], []) == []
+
+
+@pytest.mark.parametrize('correction', ['depth', 'image'])
+def test_half_the_focal_length_gives_the_same_depth(correction):
+    """An object at z looks through half the focal length as the network's own at 2 z."""
+    model = ModelConfig()
+    camera = make_camera(0.5)
+    looks_like = 2.0 if correction == 'depth' else 1.0
+    detector = make_detector(
+        camera, [('Car', 0.9, CAR)], DetectorConfig(focal_correction=correction)
+    )
+    setup = detector.camera_setup(camera)
+    maps = encode_boxes(
+        model, camera, setup.geometry, [('Car', 0.9, CAR)], depth_scale=1.0 / looks_like
+    )
+    detector.network = lambda _: maps
+    found = detector.detect(blank(camera), camera)[0]
+    # KITTI's principal point apart, the focal lengths have a ratio of exactly 2.
+    assert found.location[2] == pytest.approx(CAR.location[2], rel=1e-4)
+    np.testing.assert_allclose(found.location, CAR.location, atol=1e-2)
+
+
+def test_within_the_tolerance_and_when_told_not_to_nothing_is_corrected():
+    near, half = make_camera(1.015), make_camera(0.5)
+    assert make_detector(near).camera_setup(near).depth_scale == 1.0
+    off = make_detector(half, config=DetectorConfig(focal_correction='none'))
+    assert off.camera_setup(half).depth_scale == 1.0
+    assert make_detector(half).camera_setup(half).depth_scale == pytest.approx(0.5)
+
+
+def test_correcting_the_image_brings_it_to_the_training_focal_length():
+    camera = make_camera(0.8)
+    detector = make_detector(camera, config=DetectorConfig(focal_correction='image'))
+    setup = detector.camera_setup(camera)
+    in_network = setup.geometry.scale * camera.K[0, 0]
+    assert in_network == pytest.approx(detector.model.reference_focal_px)
+    assert setup.depth_scale == 1.0
+
+
+def test_a_lost_field_of_view_is_warned_of_once(caplog):
+    camera = make_camera(1.5, (1920, 1080))
+    detector = make_detector(camera)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            detector.detect(blank(camera), camera)
+    assert [r.message[:37] for r in caplog.records] == ['the network sees 53% of the 1920x1080']
+
+
+def test_kittis_frame_is_not_warned_of(caplog):
+    camera = make_camera()
+    make_detector(camera).detect(blank(camera), camera)
+    assert not caplog.records
+
+
+def test_an_image_of_another_size_scales_the_camera_one_of_another_aspect_is_refused():
+    camera = make_camera()
+    detector = make_detector(camera)
+    half = detector.detect(np.zeros((188, 621, 3), np.uint8), camera)
+    np.testing.assert_allclose(half[0].location, CAR.location, rtol=0.01)
+    with pytest.raises(ValueError, match=r'calibration is for 1242x375, the image is 640x480'):
+        detector.detect(np.zeros((480, 640, 3), np.uint8), camera)
+
+
+@pytest.mark.parametrize(
+    ('image', 'error', 'message'),
+    [
+        (np.zeros((375, 1242), np.uint8), ValueError, r'\(height, width, 3\) uint8'),
+        (np.zeros((375, 1242, 3), np.float32), ValueError, 'float32'),
+        (np.zeros((0, 1242, 3), np.uint8), ValueError, 'must not be empty'),
+        ([[1, 2, 3]], TypeError, 'numpy array, got list'),
+    ],
+)
+def test_what_is_no_image_is_refused(image, error, message):
+    camera = make_camera()
+    with pytest.raises(error, match=message):
+        make_detector(camera).detect(image, camera)
+
+
+def test_as_many_cameras_as_images():
+    camera = make_camera()
+    with pytest.raises(ValueError, match='1 images but 2 cameras'):
+        make_detector(camera).detect_batch([blank(camera)], [camera, camera])
+
+
+def test_boxes_that_are_not_finite_or_behind_the_camera_are_dropped():
+    camera = make_camera()
+    detector = make_detector(camera)
+    heatmap, regression = detector.network(torch.zeros(1, 3, 384, 1280))
+    broken = regression.clone()
+    broken[:, 3:6][heatmap.amax(1, keepdim=True).expand(-1, 3, -1, -1) > 0.8] = math.inf
+    broken[:, :1][heatmap[:, 2:] > 0.3] = -10.0
+    detector.network = lambda _: (heatmap, broken)
+    found = detector.detect(blank(camera), camera)
+    assert [round(d.score, 2) for d in found] == [0.6]
+
+
+DISTORTIONS = {
+    'plumb_bob': (-0.3, 0.09, 0.001, -0.0005, 0.01),
+    'rational_polynomial': (-0.3, 0.09, 0.001, -0.0005, 0.01, 0.02, 0.01, 0.0),
+    'equidistant': (0.02, -0.01, 0.003, -0.001),
+}
+
+
+@pytest.mark.parametrize('distortion_model', DISTORTIONS)
+def test_a_distorted_image_is_undistorted_into_the_input(distortion_model):
+    """A dot where the lens puts a point appears where the pinhole would put it."""
+    D = DISTORTIONS[distortion_model]
+    camera = make_camera(size=(1242, 375), distortion_model=distortion_model, D=D)
+    point = np.array([[4.0, -1.0, 10.0]])
+    if distortion_model == 'equidistant':
+        pixel, _ = cv2.fisheye.projectPoints(
+            point[None], np.zeros(3), np.zeros(3), camera.K, np.array(D)
+        )
+    else:
+        pixel, _ = cv2.projectPoints(point, np.zeros(3), np.zeros(3), camera.K, np.array(D))
+    assert np.abs(pixel.ravel() - camera.project(point)[0]).max() > 5  # the lens matters
+    image = blank(camera)
+    cv2.circle(image, tuple(np.round(pixel.ravel()).astype(int)), 3, (255, 255, 255), -1)
+
+    detector = make_detector(camera)
+    grey = detector.preprocess(image, camera)[0].mean(0)
+    rows, columns = torch.nonzero(grey > grey.mean() + 1.0, as_tuple=True)
+    seen = np.array([columns.double().mean(), rows.double().mean()])
+    affine = detector.camera_setup(camera).geometry.input_from_image
+    expected = (affine @ np.append(camera.project(point)[0], 1.0))[:2]
+    np.testing.assert_allclose(seen, expected, atol=1.0)
+
+
+def test_undistortion_tables_are_made_once_per_camera(monkeypatch):
+    camera = make_camera(distortion_model='plumb_bob', D=DISTORTIONS['plumb_bob'])
+    detector = make_detector(camera)
+    setups = {id(detector.camera_setup(camera)) for _ in range(3)}
+    assert len(setups) == 1
+
+
+def test_the_cache_of_cameras_is_bounded():
+    detector = make_detector(make_camera())
+    for i in range(40):
+        detector.camera_setup(make_camera(1.0 + i / 100))
+    assert len(detector._setups) <= 16
+
+
+def test_the_random_model_detects_nothing():
+    camera = make_camera()
+    image = np.random.default_rng(0).integers(0, 255, (375, 1242, 3), dtype=np.uint8)
+    assert Detector.from_model('random').detect(image, camera) == []
+
+
+@pytest.mark.parametrize(
+    ('device', 'message'),
+    [('cuda:99', r"device 'cuda:99' is not there: PyTorch .* choose 'cpu'"), ('tpu', "got 'tpu'")],
+)
+def test_a_missing_device_is_named(device, message):
+    with pytest.raises(ValueError, match=message):
+        Detector.from_model('random', device=device)
