@@ -39,12 +39,17 @@ class InputGeometry:
 
     @classmethod
     def centred(
-        cls, image_size: tuple[int, int], input_size: tuple[int, int], scale: float | None = None
-    ) -> InputGeometry:
-        """Lay the image's centre on the input's, at ``scale`` or so that the widths agree."""
+        cls, image_size: tuple[int, int], input_size: tuple[int, int], scale: float | None = None,
+        centre: tuple[float, float] | None = None,
+    ) -> InputGeometry:  # fmt: skip
+        """Lay the image's centre, or another point, on the input's centre.
+
+        At ``scale``, or so that the widths agree.
+        """
         scale = input_size[0] / image_size[0] if scale is None else scale
-        shift = [(size - scale * full) / 2 for size, full in zip(input_size, image_size, strict=True)]
-        return cls(scale, shift[0], shift[1], *input_size)
+        x, y = centre or (image_size[0] / 2, image_size[1] / 2)
+        shift_x, shift_y = input_size[0] / 2 - scale * x, input_size[1] / 2 - scale * y
+        return cls(scale, shift_x, shift_y, *input_size)
 
     @property
     def input_from_image(self) -> FloatArray:
