@@ -1,0 +1,123 @@
+"""Variations of labelled frames: mirrored, shifted and scaled, recoloured.
+
+What is done is drawn first, as an :class:`Augmentation`, and then applied; so a sample follows
+from its frame and those few numbers alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoke_ros.config.data import DataConfig
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.data.kitti import DONT_CARE, KittiObject
+from smoke_ros.geometry import wrap_angle
+from smoke_ros.preprocess import Image, InputGeometry
+from smoke_ros.structures import CameraModel
+
+#: Shifts and scales are multiples of it, as the authors'.
+STEP = 0.1
+
+#: Shares of blue, green and red in brightness (ITU-R BT.601).
+_LUMA_BGR = np.array([0.114, 0.587, 0.299], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class ShiftScale:
+    """A window of the image that is laid into the network's input instead of the whole of it."""
+
+    #: By how much the window is moved, in parts of the image's width and height.
+    shift: tuple[float, float]
+    #: The window's width in widths of the image: above 1 everything looks smaller.
+    scale: float
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to one sample; nothing by default."""
+
+    flip: bool = False
+    #: Only the heatmap learns from a shifted and scaled sample: sizes do not tell depth in it.
+    shift_scale: ShiftScale | None = None
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+
+
+def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation:
+    """Draw what is done to a sample; the same for the same seed, such as (seed, epoch, index)."""
+    rng = np.random.default_rng(seed)
+    # Everything is drawn always, so that one option does not change what another draws.
+    flip, shifts = rng.random(2)
+    shift_x, shift_y, rescale = rng.random(3)
+    jitter = 1.0 + config.colour_jitter * rng.uniform(-1.0, 1.0, 3)
+    shift_scale = None
+    if shifts < config.shift_scale_probability:
+        shift = (_step(shift_x, config.max_shift), _step(shift_y, config.max_shift))
+        shift_scale = ShiftScale(shift, 1.0 + _step(rescale, config.max_scale))
+    return Augmentation(flip < config.flip_probability, shift_scale, *map(float, jitter))
+
+
+def _step(uniform: float, most: float) -> float:
+    """Turn a number in [0, 1) into one of -most, ..., -STEP, 0, STEP, ..., most."""
+    steps = math.floor(most / STEP + 1e-9)
+    return float(STEP * (math.floor(uniform * (2 * steps + 1)) - steps))
+
+
+def input_geometry(
+    augmentation: Augmentation, image_size: tuple[int, int], model: ModelConfig
+) -> InputGeometry:
+    """Return how a frame, mirrored already where it is, is laid into the network's input."""
+    width, height = image_size
+    x, y = width / 2, height / 2
+    if augmentation.flip:
+        # As the authors: the centre is mirrored like a pixel's index, so it moves by one pixel.
+        x = width - x - 1
+    scale = model.input_width / width
+    if window := augmentation.shift_scale:
+        x += window.shift[0] * width
+        y += window.shift[1] * height
+        scale /= window.scale
+    input_size = (model.input_width, model.input_height)
+    return InputGeometry.centred(image_size, input_size, scale, (x, y))
+
+
+def flip_camera(camera: CameraModel) -> CameraModel:
+    """Return the camera that sees the mirrored world as the mirrored image."""
+    mirror_pixels = np.array([[-1.0, 0.0, camera.width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    K = mirror_pixels @ camera.K @ np.diag([-1.0, 1.0, 1.0])
+    offset = mirror_pixels @ camera.projection_offset
+    return dataclasses.replace(camera, K=K, projection_offset=tuple(map(float, offset)))
+
+
+def flip_object(item: KittiObject, image_width: int) -> KittiObject:
+    """Return an object of the mirrored world."""
+    x1, y1, x2, y2 = item.bbox_xyxy_px
+    mirrored_box = (image_width - 1 - x2, y1, image_width - 1 - x1, y2)
+    if item.class_name == DONT_CARE:
+        return dataclasses.replace(item, bbox_xyxy_px=mirrored_box)
+    x, y, z = item.location
+    return dataclasses.replace(
+        item,
+        location=(-x, y, z),
+        rotation_y=float(wrap_angle(math.pi - item.rotation_y)),
+        observation_angle=float(wrap_angle(math.pi - item.observation_angle)),
+        bbox_xyxy_px=mirrored_box,
+    )
+
+
+def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
+    """Change saturation, contrast and brightness of a BGR image (h, w, 3), in this order."""
+    changes = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
+    if changes == (1.0, 1.0, 1.0):
+        return image
+    colours = image.astype(np.float32)
+    grey = (colours @ _LUMA_BGR)[..., None]
+    colours = grey + augmentation.saturation * (colours - grey)
+    mean = grey.mean()
+    colours = augmentation.brightness * (mean + augmentation.contrast * (colours - mean))
+    return (colours + 0.5).clip(0, 255).astype(np.uint8)
