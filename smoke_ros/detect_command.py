@@ -77,6 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, and write what was asked for; return the exit code."""
     paths = find_images(args.images)
+    if not args.calib.exists():  # said before a model is downloaded rather than after it
+        raise FileNotFoundError(f'{args.calib}: no such calibration file or folder')
     config = DetectorConfig()
     if args.score_threshold is not None:
         config = DetectorConfig(score_threshold=args.score_threshold)

@@ -1,0 +1,61 @@
+import math
+from dataclasses import dataclass
+
+import pytest
+
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.config.options import check, from_mapping, option
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    heat: float = option(180.0, 'how hot', unit='degC', low=50, high=250)
+    pans: int = option(2, 'how many', low=1)
+    fuel: str = option('gas', 'what burns', choices=('gas', 'wood'))
+    names: tuple[str, ...] = option((), 'who cooks')
+
+    def __post_init__(self):
+        check(self)
+
+
+def test_absent_options_keep_their_default():
+    assert from_mapping(Kitchen, {}, 'k.yaml') == Kitchen()
+
+
+def test_lists_become_tuples_and_whole_numbers_floats():
+    kitchen = from_mapping(Kitchen, {'heat': 200, 'names': ['a', 'b']}, 'k.yaml')
+    assert kitchen == Kitchen(heat=200.0, names=('a', 'b'))
+    assert isinstance(kitchen.heat, float)
+
+
+@pytest.mark.parametrize(
+    ('mapping', 'message'),
+    [
+        ({'heatt': 1.0}, 'k.yaml: unknown option heatt; known are heat, pans, fuel, names'),
+        ({'heat': 300.0}, 'k.yaml: heat must be 50 to 250 degC, got 300.0'),
+        ({'heat': math.nan}, 'k.yaml: heat must be finite, got nan'),
+        ({'pans': 0}, 'k.yaml: pans must be at least 1, got 0'),
+        ({'pans': 1.5}, 'k.yaml: pans must be of type int, got 1.5'),
+        ({'pans': True}, 'k.yaml: pans must be of type int, got True'),
+        ({'fuel': 'coal'}, "k.yaml: fuel must be one of 'gas', 'wood', got 'coal'"),
+        ({'names': 'a'}, "k.yaml: names must be of type tuple, got 'a'"),
+    ],
+)
+def test_what_is_wrong_is_named(mapping, message):
+    with pytest.raises(ValueError) as caught:
+        from_mapping(Kitchen, mapping, 'k.yaml')
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'classes': ()}, 'classes must be different names'),
+        ({'classes': ('Car', 'Car')}, 'classes must be different names'),
+        ({'classes': ('Car',)}, 'one entry for each of the 1 classes, got 3'),
+        ({'input_width': 1000}, 'input_width must be a multiple of 32, got 1000'),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(**changes)

@@ -1,0 +1,33 @@
+import stat
+
+import pytest
+
+from smoke_ros.files import replacing, write_text_atomically
+
+
+def test_a_file_appears_whole(tmp_path):
+    path = tmp_path / 'new' / 'a.txt'
+    with replacing(path) as temporary:
+        temporary.write_text('half')
+        assert not path.exists()
+        assert temporary.suffix == '.txt'
+    assert path.read_text() == 'half'
+    assert [p.name for p in path.parent.iterdir()] == ['a.txt']
+
+
+def test_after_an_error_the_old_file_stands(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    with pytest.raises(RuntimeError, match='no'), replacing(path) as temporary:
+        temporary.write_text('new')
+        raise RuntimeError('no')
+    assert path.read_text() == 'old'
+    assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
+
+
+def test_others_may_read_what_is_written(tmp_path):
+    plain = tmp_path / 'plain.txt'
+    plain.write_text('x')
+    write_text_atomically(tmp_path / 'atomic.txt', 'x')
+    modes = [stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ('plain.txt', 'atomic.txt')]
+    assert modes[0] == modes[1]
