@@ -21,8 +21,9 @@ BOX_COLUMNS = ('x', 'y', 'z', 'length', 'height', 'width', 'rotation_y')
 #: reversed, so that areas come out positive with x to the right and z up the page.
 _CORNERS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)], dtype=np.float64)
 
-#: Edges that lie this close to each other, in metres, are one edge: see `_clipped_area`.
-_SAME_EDGE_M = 1e-11
+#: By how much one of two boxes is grown, so that edges that both have, and corners of one on an
+#: edge of the other, are clearly on one side: far above rounding, far below any measurement.
+_MARGIN_M = 1e-11
 
 
 def box_rows(boxes: Sequence[Box3D]) -> FloatArray:
@@ -58,14 +59,16 @@ def share_inside_2d(a: FloatArray, b: FloatArray) -> FloatArray:
 def intersection_bev(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return the areas that boxes (..., 7) have in common seen from above, in square metres."""
     half_a, half_b = 0.5 * np.abs(a[..., [3, 5]]), 0.5 * np.abs(b[..., [3, 5]])
+    is_flat = np.minimum(half_a, half_b).min(axis=-1) == 0.0
+    # Of an edge that both have, rounding alone would say whether it is inside the other.
+    half_b = half_b + _MARGIN_M
     corners_a, corners_b = _CORNERS * half_a[..., None, :], _CORNERS * half_b[..., None, :]
     # The boundary of what two convex shapes share is made of the edges of each inside the other.
     # Seen in the frame of `a`, it is summed edge by edge (Green's theorem).
     b_in_a = _into_frame(a, b, corners_b)
     a_in_b = _into_frame(b, a, corners_a)
-    area = _clipped_area(corners_a, a_in_b, half_b + _SAME_EDGE_M)
-    area = area + _clipped_area(b_in_a, b_in_a, half_a - _SAME_EDGE_M)
-    return np.maximum(area, 0.0)
+    area = _clipped_area(corners_a, a_in_b, half_b) + _clipped_area(b_in_a, b_in_a, half_a)
+    return np.where(is_flat, 0.0, np.maximum(area, 0.0))
 
 
 def overlap_bev(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -111,9 +114,6 @@ def _rotated(points: FloatArray, angle: FloatArray) -> FloatArray:
 def _clipped_area(corners: FloatArray, seen: FloatArray, half: FloatArray) -> FloatArray:
     """Sum the parts of edges that lie inside a rectangle, as pieces of a boundary.
 
-    An edge that both shapes share must count once, so the caller widens one rectangle by
-    `_SAME_EDGE_M` and narrows the other by as much.
-
     Parameters
     ----------
     corners
@@ -133,8 +133,7 @@ def _clipped_area(corners: FloatArray, seen: FloatArray, half: FloatArray) -> Fl
         crossings = np.stack((-half[..., None, :] - start, half[..., None, :] - start)) / step
     first = np.maximum(crossings.min(axis=0).max(axis=-1), 0.0)
     last = np.minimum(crossings.max(axis=0).min(axis=-1), 1.0)
-    is_wide = np.all(half > 0.0, axis=-1, keepdims=True)
-    inside = (last > first) & is_wide
+    inside = last > first
     following = np.roll(corners, -1, axis=-2)
     cross = corners[..., 0] * following[..., 1] - corners[..., 1] * following[..., 0]
     # cross(p + s d, p + t d) = (t - s) cross(p, d), and cross(p, d) = cross(p, p + d).

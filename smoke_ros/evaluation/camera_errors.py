@@ -33,6 +33,9 @@ TRUNCATION_RANGES = ((-math.inf, 0.0), (0.0, 0.15), (0.15, 0.3), (0.3, 0.5), (0.
 
 CALIBRATION_BINS = 10
 
+#: Whatever lies farther shares the last bin of distance.
+MOST_DISTANCE_BINS = 20
+
 
 @dataclass(frozen=True, eq=False)
 class ImageMatches:
@@ -203,7 +206,7 @@ def camera_errors(
     return CameraErrors(
         recall=Recall('all', len(objects), len(t)),
         false_boxes=int((judged & is_sure & ~right).sum()),
-        depth=_depth_errors(truth.boxes[t, 2], detections.boxes[d, 2], 0.0, None),
+        depth=_depth_errors(truth.boxes[t, 2], detections.boxes[d, 2], 0.0, math.inf),
         depth_by_distance=tuple(
             _depth_errors(truth.boxes[t[rows], 2], detections.boxes[d[rows], 2], low, high)
             for low, high in _bins(truth.boxes[objects, 2], config.distance_bin_m)
@@ -219,10 +222,18 @@ def camera_errors(
 
 
 def _bins(z: FloatArray, width: float) -> list[tuple[float, float]]:
-    """Return the bins that reach from 0 to the farthest object."""
+    """Return the bins that reach from 0 to the farthest object; the last may have no end."""
     if not len(z):
         return []
-    return [(width * i, width * (i + 1)) for i in range(int(max(z.max(), 0.0) // width) + 1)]
+    count = int(max(z.max(), 0.0) // width) + 1
+    bins = [(width * i, width * (i + 1)) for i in range(min(count, MOST_DISTANCE_BINS))]
+    if count > MOST_DISTANCE_BINS:
+        bins[-1] = (bins[-1][0], math.inf)
+    return bins
+
+
+def _distance_name(low: float, high: float) -> str:
+    return f'{low:g} m and more' if math.isinf(high) else f'{low:g} to {high:g} m'
 
 
 def _within(z: FloatArray, low: float, high: float) -> BoolArray:
@@ -237,7 +248,7 @@ def _groups(
     """Sort rows of objects by distance, by occlusion and by truncation."""
     z = truth.boxes[objects, 2]
     by_distance = {
-        f'{low:g} to {high:g} m': objects[_within(z, low, high)] for low, high in _bins(z, bin_m)
+        _distance_name(low, high): objects[_within(z, low, high)] for low, high in _bins(z, bin_m)
     }
     occlusion = truth.occlusion[objects]
     by_occlusion = {
@@ -258,14 +269,12 @@ def _recalls(groups: dict[str, IntArray], found: BoolArray) -> tuple[Recall, ...
     return tuple(Recall(name, len(rows), int(found[rows].sum())) for name, rows in groups.items())
 
 
-def _depth_errors(
-    true_z: FloatArray, z: FloatArray, low: float, high: float | None
-) -> DepthErrors:
+def _depth_errors(true_z: FloatArray, z: FloatArray, low: float, high: float) -> DepthErrors:
     error = z - true_z
     far = true_z >= NEAREST_RELATIVE_M
     relative = error[far] / true_z[far]
     return DepthErrors(
-        low, high, len(error),
+        low, None if math.isinf(high) else high, len(error),
         mean_abs_m=_mean(np.abs(error)),
         median_abs_m=_quantile(np.abs(error), 0.5),
         p90_abs_m=_quantile(np.abs(error), 0.9),

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         _write_reports(args, evaluation, frames.provenance)
     except OSError as error:
-        return _refuse_to_run(error)
+        return _refuse_to_run(f'cannot write the report: {error}')
     return 0
 
 
@@ -97,7 +97,7 @@ def _write_reports(
         write_text_atomically(args.html, format_html(evaluation, provenance))
 
 
-def _refuse_to_run(error: Exception) -> int:
+def _refuse_to_run(error: Exception | str) -> int:
     print(f'smoke-ros evaluate: {error}', file=sys.stderr)
     return EXIT_BAD_INPUT
 
@@ -120,7 +120,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding='utf-8'))
     except yaml.YAMLError as error:
-        raise ValueError(f'{path}: expected YAML: {error}') from error
+        what = ' '.join(str(error).split())
+        raise ValueError(f'{path}: expected YAML, got something else ({what})') from error
     if not isinstance(values, dict):
         raise ValueError(f'{path}: expected options with values, got {type(values).__name__}')
     return values

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from smoke_ros.data.kitti import KittiObject, read_objects
+from smoke_ros.data.layout import read_split
 from smoke_ros.evaluation.run_info import RunInfo, leakage_warnings, read_run_info
 
 
@@ -85,33 +86,6 @@ def read_frames(
         run_info=run_info,
     )
     return LabelledFrames(tuple(names), truth, results, provenance)
-
-
-def read_split(path: Path) -> list[str]:
-    """Read the frame names of an ImageSets file, one on each line.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it names no frame, or one twice, or a line is not a name.
-    """
-    names: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) > 1:
-            raise ValueError(f'{path}:{number}: expected one frame name, got {line.strip()!r}')
-        if words[0] in names:
-            raise ValueError(
-                f'{path}:{number}: frame {words[0]} was named before, in line {names[words[0]]}'
-            )
-        names[words[0]] = number
-    if not names:
-        raise ValueError(f'{path}: expected a frame name on each line, got an empty file')
-    return list(names)
 
 
 def _frame_names(folder: Path, kind: str) -> set[str]:

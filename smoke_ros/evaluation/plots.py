@@ -54,8 +54,8 @@ def distance_svg(part: ClassEvaluation) -> str:
     right.bar_label(bars, [f'{r.found}/{r.objects}' for r in recalls], fontsize='small')
     right.set(ylim=(0.0, 110.0), ylabel='recall (%)')
     for axes in (left, right):
-        axes.set_xticks(places, names, rotation=30 if len(names) > 8 else 0)
-        axes.set_xlabel('distance (m)')
+        axes.set_xticks(places, names, rotation=30 if len(names) > 6 else 0)
+        axes.set(xlabel='distance (m)', xlim=(-0.6, len(names) - 0.4))
         axes.grid(alpha=0.3, axis='y')
         axes.set_axisbelow(True)
     return _svg(figure, f'distance {part.class_name}')
@@ -75,7 +75,11 @@ def _draw_depth(axes: Axes, errors: CameraErrors, places: np.ndarray) -> None:
     axes.axhline(0.0, color='black', linewidth=0.8)
     axes.set_ylabel('depth error (m)')
     axes.margins(y=0.12)
-    axes.legend(loc='upper left', fontsize='small')
+    if errors.depth.count:
+        axes.legend(loc='upper left', fontsize='small')
+    else:
+        axes.set_ylim(0.0, 1.0)
+        axes.text(0.5, 0.5, 'no object was found', ha='center', transform=axes.transAxes)
 
 
 def calibration_svg(part: ClassEvaluation) -> str:

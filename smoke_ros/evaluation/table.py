@@ -98,13 +98,11 @@ class Pairs:
 def overlapping_pairs(truth: ObjectTable, detections: ObjectTable) -> Pairs:
     """Return every labelled object, DontCare aside, with every detection that it overlaps."""
     is_object = ~truth.of_classes([DONT_CARE])
-    parts = [
-        _overlapping(truth, detections, *block)
-        for block in _same_frame(truth, detections, is_object)
-    ]
-    columns = zip(*parts, strict=True) if parts else [np.zeros(0)] * 5
-    t, d, in_image, from_above, in_space = (np.concatenate(column) for column in columns)
-    return Pairs(t.astype(np.int64), d.astype(np.int64), in_image, from_above, in_space)
+    blocks = _same_frame(truth, detections, is_object)
+    parts = [_overlapping(truth, detections, *block) for block in blocks]
+    if not parts:
+        parts = [_overlapping(truth, detections, *np.zeros((2, 0), dtype=np.int64))]
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def share_in_dont_care(truth: ObjectTable, detections: ObjectTable) -> FloatArray:
@@ -133,7 +131,7 @@ def _same_frame(
 
 def _overlapping(
     truth: ObjectTable, detections: ObjectTable, t: IntArray, d: IntArray
-) -> tuple[npt.NDArray[np.generic], ...]:
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]:
     in_image = overlap.overlap_2d(truth.bbox[t], detections.bbox[d])
     # Boxes whose circumscribed circles stay apart need no closer look.
     reach = 0.5 * (_diagonal(truth.boxes)[t] + _diagonal(detections.boxes)[d])
