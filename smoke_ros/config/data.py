@@ -52,7 +52,6 @@ class DataConfig:
     strict: bool = option(
         False, 'refuse images and labels that cannot be read, rather than leave them out'
     )
-    seed: int = option(0, 'of the augmentation', low=0)
 
     def __post_init__(self) -> None:
         check(self)

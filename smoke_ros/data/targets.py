@@ -151,8 +151,8 @@ class _View:
 
     def locate(self, item: KittiObject) -> _Keypoint | None:
         """Return an object's place on the feature map, None where it has no keypoint there."""
-        if item.location[2] < NEAR_M:
-            return None
+        if item.location[2] < NEAR_M or min(item.dimensions) <= 0.0:
+            return None  # behind the camera, or labelled without a 3D box
         location, dimensions = np.asarray(item.location), np.asarray(item.dimensions)
         centre = self._feature(project(self._camera.K, location, self.offset))
         box = self._visible_box(item.bbox_xyxy_px)

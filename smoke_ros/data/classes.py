@@ -1,0 +1,76 @@
+"""What the names in labels are to a model: its classes, background, or regions to ignore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from smoke_ros.config.data import BACKGROUND, IGNORE, DataConfig
+from smoke_ros.config.model import ModelConfig
+
+
+def label_meanings(config: DataConfig, model: ModelConfig) -> dict[str, str]:
+    """Return what each known name in labels stands for: a class, 'background' or 'ignore'.
+
+    Raises
+    ------
+    ValueError
+        If ``class_map`` sends a name to what is no class, or a class to another one.
+    """
+    meanings = {name: name for name in model.classes}
+    for name, meaning in config.class_meanings().items():
+        if meaning not in (*model.classes, BACKGROUND, IGNORE):
+            raise ValueError(
+                f'class_map: {name}={meaning} must name a class of the model '
+                f'({", ".join(model.classes)}), {BACKGROUND} or {IGNORE}'
+            )
+        if name not in model.classes:
+            meanings[name] = meaning
+        elif meaning not in (name, BACKGROUND):
+            raise ValueError(
+                f'class_map: {name}={meaning}, but {name} is a class of the model; take it out '
+                'of its classes, or out of class_map'
+            )
+    return meanings
+
+
+def check_classes(
+    config: DataConfig, model: ModelConfig, label_counts: Mapping[str, int]
+) -> dict[str, int]:
+    """Hold the model's classes against the names in the labels, both ways.
+
+    Parameters
+    ----------
+    config, model
+        What names mean, and which classes there are.
+    label_counts
+        How often each name stands in the labels, :attr:`KittiDataset.label_counts`.
+
+    Returns
+    -------
+    The number of labelled objects of each class.
+
+    Raises
+    ------
+    ValueError
+        If a class has no object, or a name is neither a class nor in ``class_map``.
+    """
+    meanings = label_meanings(config, model)
+    unknown = [f'{name} ({n})' for name, n in sorted(label_counts.items()) if name not in meanings]
+    if unknown:
+        raise ValueError(
+            f'{config.root}: the labels have {", ".join(unknown)}, which no class of the model '
+            f'({", ".join(model.classes)}) is called and class_map does not name: add it to the '
+            f'classes, or to class_map as NAME=CLASS, NAME={BACKGROUND} or NAME={IGNORE}'
+        )
+    objects = dict.fromkeys(model.classes, 0)
+    for name, count in label_counts.items():
+        if meanings[name] in objects:
+            objects[meanings[name]] += count
+    missing = [name for name, count in objects.items() if not count]
+    if missing:
+        found = ', '.join(f'{name} ({n})' for name, n in sorted(label_counts.items())) or 'nothing'
+        raise ValueError(
+            f'{config.root}: no {", ".join(missing)} is labelled; the labels have {found}: take '
+            'it out of the classes, or name in class_map what the labels call it'
+        )
+    return objects

@@ -1,0 +1,242 @@
+"""Labelled frames in KITTI's layout as samples to train on.
+
+Labels and calibrations are looked through once, at the start; images are read when their sample
+is asked for. Frames that cannot be read are left out with a warning that counts them, or refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from smoke_ros.config.data import BACKGROUND, IGNORE, DataConfig
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.data import augmentation as augment
+from smoke_ros.data.classes import label_meanings
+from smoke_ros.data.kitti import KittiObject
+from smoke_ros.data.layout import UNREADABLE, KittiFolder
+from smoke_ros.data.targets import Targets, make_targets
+from smoke_ros.preprocess import Image, normalise, warp_image
+from smoke_ros.structures import CameraModel
+
+logger = logging.getLogger(__name__)
+
+#: Frames that a warning names one by one.
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One frame, ready for the network."""
+
+    #: (3, H, W) float32, normalised.
+    image: Tensor
+    targets: Targets
+    #: The frame's camera, mirrored where the sample is.
+    camera: CameraModel
+    frame_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples stacked."""
+
+    #: (B, 3, H, W) float32, normalised.
+    images: Tensor
+    targets: Targets
+    cameras: tuple[CameraModel, ...]
+    frame_ids: tuple[str, ...]
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """Return a copy on a device."""
+        images = self.images.to(device, non_blocking=non_blocking)
+        targets = self.targets.to(device, non_blocking=non_blocking)
+        return Batch(images, targets, self.cameras, self.frame_ids)
+
+    def pin_memory(self) -> Batch:
+        """Return a copy in pinned memory; data loaders call this."""
+        targets = self.targets.pin_memory()
+        return Batch(self.images.pin_memory(), targets, self.cameras, self.frame_ids)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples."""
+    return Batch(
+        torch.stack([sample.image for sample in samples]),
+        Targets.stack([sample.targets for sample in samples]),
+        tuple(sample.camera for sample in samples),
+        tuple(sample.frame_id for sample in samples),
+    )
+
+
+class KittiDataset(Dataset[Sample]):
+    """Frames of a split with their training targets.
+
+    A sample depends on (seed, epoch, index) alone, whichever process makes it.
+
+    Parameters
+    ----------
+    config
+        Which frames, and how they are varied.
+    model
+        Classes, input and keypoints.
+    training
+        Whether samples are varied.
+    seed
+        Of the variation.
+
+    Attributes
+    ----------
+    frames
+        Names of the frames, those that cannot be read left out.
+    label_counts
+        How often each name stands in their labels.
+
+    Raises
+    ------
+    FileNotFoundError, KittiFormatError, ValueError
+        If there is no such data set or split; with ``strict`` also if a label or a calibration
+        cannot be read.
+    """
+
+    def __init__(
+        self, config: DataConfig, model: ModelConfig, training: bool, seed: int = 0
+    ) -> None:
+        self.config, self.model, self.training, self.seed = config, model, training, seed
+        self.folder = KittiFolder(config.root)
+        self._meanings = label_meanings(config, model)
+        self._epoch = 0
+        self.frames, self.label_counts = readable_frames(
+            self.folder, self.folder.frames(config.split), strict=config.strict
+        )
+        # Shared with the worker processes, each of which may come upon a damaged image.
+        self._damaged = torch.zeros(len(self.frames), dtype=torch.bool).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose variations are made, in this process."""
+        self._epoch = epoch
+
+    def __getitem__(self, index: int) -> Sample:
+        """Make a sample; for a frame with a damaged image, the next one's (see ``damaged``)."""
+        for place in range(index, index + len(self)):
+            candidate = place % len(self)
+            if self._damaged[candidate]:
+                continue
+            frame = self.frames[candidate]
+            try:
+                image = self.folder.image(frame)
+                camera = self.folder.camera(frame, (image.shape[1], image.shape[0]))
+                objects = self.folder.labels(frame)
+            except UNREADABLE as error:
+                if self.config.strict:
+                    raise
+                self._leave_out(candidate, error)
+                continue
+            drawn = augment.Augmentation()
+            if self.training:
+                # Of the place that was asked for: the next frame's own turn looks different.
+                drawn = augment.draw_augmentation(self.config, (self.seed, self._epoch, index))
+            return self.make_sample(image, camera, objects, drawn, frame)
+        raise ValueError(f'{self.folder.folder}: none of the {len(self)} images can be read')
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Frames whose images have turned out to be damaged so far, in any process."""
+        return tuple(self.frames[i] for i in self._damaged.nonzero()[:, 0].tolist())
+
+    def _leave_out(self, index: int, error: Exception) -> None:
+        self._damaged[index] = True
+        logger.warning(
+            '%s; the frame is left out and the next one taken (%d of %d frames so far)',
+            error, int(self._damaged.sum()), len(self),
+        )  # fmt: skip
+
+    def make_sample(
+        self, image: Image, camera: CameraModel, objects: Iterable[KittiObject],
+        drawn: augment.Augmentation, frame_id: str = '',
+    ) -> Sample:  # fmt: skip
+        """Vary a frame as ``drawn`` says, and make its sample.
+
+        Parameters
+        ----------
+        image
+            (h, w, 3) BGR.
+        camera, objects
+            As they are for the image.
+        """
+        if drawn.flip:
+            image, camera = np.ascontiguousarray(image[:, ::-1]), augment.flip_camera(camera)
+            objects = [augment.flip_object(item, camera.width) for item in objects]
+        geometry = augment.input_geometry(drawn, (camera.width, camera.height), self.model)
+        learnt, ignored = self._sort_labels(objects)
+        targets = make_targets(
+            learnt, camera, geometry, self.model, max_objects=self.config.max_objects,
+            learns_regression=drawn.shift_scale is None, ignored=ignored,
+        )  # fmt: skip
+        warped = augment.jitter_colours(warp_image(image, geometry), drawn)
+        return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
+
+    def _sort_labels(
+        self, objects: Iterable[KittiObject]
+    ) -> tuple[list[KittiObject], list[tuple[float, float, float, float]]]:
+        """Return the objects of the model's classes, and the 2D boxes to ignore."""
+        learnt, ignored = [], []
+        for item in objects:
+            meaning = self._meanings.get(item.class_name, BACKGROUND)
+            if meaning == IGNORE:
+                ignored.append(item.bbox_xyxy_px)
+            elif meaning != BACKGROUND:
+                learnt.append(dataclasses.replace(item, class_name=meaning))
+        return learnt, ignored
+
+
+def readable_frames(
+    folder: KittiFolder, frames: Sequence[str], *, strict: bool
+) -> tuple[tuple[str, ...], Counter[str]]:
+    """Look through labels and calibrations; images need only be there.
+
+    Returns
+    -------
+    The frames that can be read, and how often each name stands in their labels.
+
+    Raises
+    ------
+    KittiFormatError, FileNotFoundError
+        For the first one that cannot be read, if ``strict``.
+    ValueError
+        If none can be read.
+    """
+    counts: Counter[str] = Counter()
+    readable, troubles = [], []
+    for frame in tqdm(frames, desc='reading labels', unit=' files', leave=False, disable=None):
+        try:
+            names = [item.class_name for item in folder.labels(frame)]
+            folder.camera(frame, folder.image_size(frame))
+        except UNREADABLE as error:
+            if strict:
+                raise
+            troubles.append(str(error))
+            continue
+        readable.append(frame)
+        counts.update(names)
+    if troubles:
+        rest = '' if len(troubles) <= MOST_NAMED else f'; and {len(troubles) - MOST_NAMED} more'
+        logger.warning(
+            '%d of %d frames cannot be read and are left out: %s%s',
+            len(troubles), len(frames), '; '.join(troubles[:MOST_NAMED]), rest,
+        )  # fmt: skip
+    if not readable:
+        raise ValueError(f'{folder.folder}: none of the {len(frames)} frames can be read')
+    return tuple(readable), counts

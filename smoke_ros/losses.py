@@ -1,0 +1,244 @@
+"""What training minimises (arXiv 2002.10111, section 3.3): pure functions, and their sum.
+
+The regression losses compare boxes by their corners. To match the authors' figures they keep
+three of their choices: sums over a batch are divided by a constant (10 * 30), not by the number
+of objects; a label's ray turns the predicted observation angle into a heading; and a predicted
+location stands for the bottom face by half the *predicted* height, so the height also counts in
+the location's term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smoke_ros import coder
+from smoke_ros.config.loss import LossConfig
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.data.targets import Targets
+from smoke_ros.geometry import box_corners
+
+
+@dataclass(frozen=True, eq=False)
+class LossTerms:
+    """The parts of a loss, scalars by name, and their sum."""
+
+    parts: Mapping[str, Tensor]
+
+    @property
+    def total(self) -> Tensor:
+        """What to minimise."""
+        return torch.stack(list(self.parts.values())).sum()
+
+    def named(self) -> dict[str, Tensor]:
+        """Return the parts and the total by name."""
+        return {**self.parts, 'total': self.total}
+
+
+class SmokeLoss(nn.Module):
+    """The loss of a model's outputs.
+
+    Its parts are ``heatmap``; of the regression ``orientation``, ``dimensions`` and ``location``
+    where disentangled, else ``corners``; and where the keypoint asks for them ``centre_offset``
+    (disentangled, center_2d) or ``box_2d`` (center_3d).
+    """
+
+    def __init__(self, model: ModelConfig, config: LossConfig | None = None) -> None:
+        super().__init__()
+        self.model, self.config = model, config or LossConfig()
+        self.layout = coder.RegressionLayout.from_config(model)
+
+    def forward(
+        self, heatmap: Tensor, regression: Tensor, targets: Targets,
+        positives: Tensor | float | None = None,
+    ) -> LossTerms:  # fmt: skip
+        """Compare outputs with targets.
+
+        Parameters
+        ----------
+        heatmap
+            (B, classes, h, w), in [1e-4, 1 - 1e-4].
+        regression
+            (B, channels, h, w), activations applied.
+        targets
+            Of the batch.
+        positives
+            What divides the heatmap's loss: the number of keypoints, see
+            :func:`count_positives`. Where a step's batch is divided among processes or passes,
+            give that of the whole step: then their losses add up to that of the whole batch.
+        """
+        positives = count_positives(targets) if positives is None else positives
+        focal = focal_loss(
+            heatmap, targets.heatmap.to(heatmap.dtype), positives, ~targets.ignored[:, None],
+            alpha=self.config.focal_alpha, beta=self.config.focal_beta,
+        )  # fmt: skip
+        objects = gather_objects(regression, targets, self.model)
+        parts = regression_losses(objects, self.model, self.layout, self.config.regression)
+        divisor = self.config.regression_divisor
+        divided = {name: part / divisor for name, part in parts.items()}
+        return LossTerms({'heatmap': self.config.heatmap_weight * focal, **divided})
+
+
+def count_positives(targets: Targets) -> Tensor:
+    """Return the number of keypoints on a batch's heatmaps."""
+    return (targets.heatmap == 1).sum()
+
+
+def focal_loss(
+    prediction: Tensor, target: Tensor, positives: Tensor | float, counts: Tensor | None = None,
+    *, alpha: float = 2.0, beta: float = 4.0,
+) -> Tensor:  # fmt: skip
+    """Return the penalty-reduced focal loss (section 3.3.1, equation 6; CornerNet's).
+
+    Parameters
+    ----------
+    prediction
+        (..., h, w) in (0, 1).
+    target
+        The same shape, exactly 1 at keypoints and below elsewhere.
+    positives
+        Divides the sum, where it is above 0.
+    counts
+        Bool, to be broadcast: background that counts; all of it if None.
+    """
+    is_keypoint = target == 1
+    hit = -prediction.log() * (1 - prediction) ** alpha
+    background = -(1 - prediction).log() * prediction**alpha * (1 - target) ** beta
+    if counts is not None:
+        background = background * counts
+    total = torch.where(is_keypoint, hit, background).sum()
+    return total / torch.as_tensor(positives, device=total.device).clamp(min=1)
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectOutputs:
+    """What is regressed at N keypoints of a batch, and what it should be."""
+
+    #: (N, channels).
+    regression: Tensor
+    #: (N, 2) float.
+    keypoints: Tensor
+    #: (N, 3) length, height, width that dimensions are regressed against.
+    reference: Tensor
+    locations: Tensor
+    dimensions: Tensor
+    rotation_y: Tensor
+    centres_feat: Tensor
+    boxes_feat: Tensor
+    #: (N, 3, 3), (N, 3), (N, 3, 3) of each object's image.
+    K: Tensor
+    projection_offset: Tensor
+    image_from_feature: Tensor
+
+
+def gather_objects(regression: Tensor, targets: Targets, model: ModelConfig) -> ObjectOutputs:
+    """Pick the regression (B, channels, h, w) at the keypoints that learn it, in its precision."""
+    image, slot = targets.regressed.nonzero(as_tuple=True)
+    like = {'device': regression.device, 'dtype': regression.dtype}
+    keypoints = targets.keypoints[image, slot]
+    reference = torch.tensor(model.dimension_reference, **like)
+    return ObjectOutputs(
+        regression=regression[image, :, keypoints[:, 1], keypoints[:, 0]],
+        keypoints=keypoints.to(**like),
+        reference=reference[targets.class_ids[image, slot]],
+        locations=targets.locations[image, slot].to(**like),
+        dimensions=targets.dimensions[image, slot].to(**like),
+        rotation_y=targets.rotation_y[image, slot].to(**like),
+        centres_feat=targets.centres_feat[image, slot].to(**like),
+        boxes_feat=targets.boxes_feat[image, slot].to(**like),
+        K=targets.K[image].to(**like),
+        projection_offset=targets.projection_offset[image].to(**like),
+        image_from_feature=targets.image_from_feature[image].to(**like),
+    )
+
+
+def regression_losses(
+    objects: ObjectOutputs, model: ModelConfig, layout: coder.RegressionLayout, kind: str
+) -> dict[str, Tensor]:
+    """Return sums over the objects, by name; see :class:`SmokeLoss` and LossConfig.regression."""
+    truth = (objects.locations, objects.dimensions, objects.rotation_y)
+    location, dimensions, rotation_y = predict_boxes(objects, model, layout, kind)
+    if kind == 'disentangled':
+        raised = _on_bottom_face(location, dimensions, objects.dimensions)
+        lowered = _on_bottom_face(objects.locations, objects.dimensions, dimensions)
+        losses = {
+            'orientation': corner_distance((truth[0], truth[1], rotation_y), truth),
+            'dimensions': corner_distance((lowered, dimensions, truth[2]), truth),
+            'location': corner_distance((raised, truth[1], truth[2]), truth),
+        }
+        if layout.centre_offset is not None:
+            moved = locate_by_centre_offset(objects, layout.centre_offset)
+            losses['centre_offset'] = corner_distance((moved, truth[1], truth[2]), truth)
+    else:
+        predicted = (location, dimensions, rotation_y)
+        losses = {'corners': corner_distance(predicted, truth, smooth=kind == 'smooth_l1')}
+    if layout.box_2d is not None:
+        losses['box_2d'] = box_2d_distance(objects, layout.box_2d)
+    return losses
+
+
+Boxes = tuple[Tensor, Tensor, Tensor]
+
+
+def predict_boxes(
+    objects: ObjectOutputs, model: ModelConfig, layout: coder.RegressionLayout, kind: str
+) -> Boxes:
+    """Decode locations (N, 3), dimensions (N, 3) and headings (N,) for training.
+
+    Where the losses are disentangled, the offset from the 2D to the 3D centre is the label's: it
+    has a term of its own.
+    """
+    channels = objects.regression
+    depth = coder.decode_depth(channels[:, layout.depth][:, 0], model.depth_reference)
+    points = objects.keypoints + channels[:, layout.keypoint_offset]
+    if layout.centre_offset is not None:
+        true_offset = objects.centres_feat - _box_centres(objects.boxes_feat)
+        disentangled = kind == 'disentangled'
+        points = points + (true_offset if disentangled else channels[:, layout.centre_offset])
+    location = coder.decode_location(
+        points, depth, objects.image_from_feature, objects.K, objects.projection_offset
+    )
+    dimensions = coder.decode_dimensions(channels[:, layout.dimensions], objects.reference)
+    ray = torch.arctan2(objects.locations[:, 0], objects.locations[:, 2])
+    rotation_y = coder.decode_alpha(channels[:, layout.orientation]) + ray
+    return location, dimensions, rotation_y
+
+
+def locate_by_centre_offset(objects: ObjectOutputs, channels: slice) -> Tensor:
+    """Return (N, 3) locations by the predicted offset, from the label's 2D centre and depth."""
+    points = _box_centres(objects.boxes_feat) + objects.regression[:, channels]
+    depth = objects.locations[:, 2] + objects.projection_offset[:, 2]
+    return coder.decode_location(
+        points, depth, objects.image_from_feature, objects.K, objects.projection_offset
+    )
+
+
+def corner_distance(predicted: Boxes, truth: Boxes, *, smooth: bool = False) -> Tensor:
+    """Return the sum over boxes, corners and axes of the (smooth, below 1 m) L1 distance."""
+    distance = F.smooth_l1_loss if smooth else F.l1_loss
+    return distance(box_corners(*predicted), box_corners(*truth), reduction='sum')
+
+
+def box_2d_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
+    """Return the sum of the L1 distances of 2D centres, widths and heights in feature pixels."""
+    boxes = objects.boxes_feat
+    centres = _box_centres(boxes) - objects.keypoints
+    truth = torch.cat((centres, boxes[:, 2:] - boxes[:, :2]), dim=1)
+    return F.l1_loss(objects.regression[:, channels], truth, reduction='sum')
+
+
+def _box_centres(boxes: Tensor) -> Tensor:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def _on_bottom_face(location: Tensor, dimensions: Tensor, replaced: Tensor) -> Tensor:
+    """Return the centre of a box of other dimensions with the same bottom face's height.
+
+    ``location`` is the centre of a box of ``dimensions``, of which ``replaced`` take the place.
+    """
+    down = (dimensions[:, 1] - replaced[:, 1]) / 2
+    return location + F.pad(down[:, None], (1, 1))
