@@ -104,9 +104,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         If it is damaged, holds anything but tensors and plain values, or is of no known kind.
     """
     path = Path(path)
-    content = _read(path)
-    if not isinstance(content, dict):
-        raise CheckpointError(f'{path}: expected a dictionary, got {type(content).__name__}')
+    content = read_content(path)
     if 'smoke_ros' in content:
         return _ours(path, content)
     # 'state_dict' first: mmdetection3d's files may have other entries, the authors' have 'model'.
@@ -154,6 +152,7 @@ def mismatches(network: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
 def save_checkpoint(
     path: Path | str, network: nn.Module, model: ModelConfig,
     training: TrainingRecord | None = None, dtype: torch.dtype | None = None,
+    resume: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Write our kind of weights file, atomically.
 
@@ -169,6 +168,8 @@ def save_checkpoint(
         How it was trained.
     dtype
         To store floating-point tensors in, for example torch.float16; as they are by default.
+    resume
+        What training needs to go on from here, of tensors and plain values; detection ignores it.
     """
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     if dtype is not None:
@@ -178,8 +179,11 @@ def save_checkpoint(
         'model': _plain(dataclasses.asdict(model)),
         'training': _plain(dataclasses.asdict(training or TrainingRecord())),
     }
+    content: dict[str, Any] = {'smoke_ros': header, 'state': state}
+    if resume is not None:
+        content['resume'] = dict(resume)
     with replacing(Path(path)) as temporary:
-        torch.save({'smoke_ros': header, 'state': state}, temporary)
+        torch.save(content, temporary)
 
 
 def sha256(path: Path | str) -> str:
@@ -191,11 +195,12 @@ def sha256(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> Any:
+def read_content(path: Path) -> dict[str, Any]:
+    """Read a file of tensors and plain values as it is; see :func:`load_checkpoint`."""
     if not path.is_file():
         raise FileNotFoundError(f'no weights file at {path}')
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f'{path}: refused, it is damaged or holds more than tensors and plain values '
@@ -206,6 +211,9 @@ def _read(path: Path) -> Any:
         raise CheckpointError(
             f'{path}: damaged or incomplete ({reason}); copy or download it again'
         ) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{path}: expected a dictionary, got {type(content).__name__}')
+    return content
 
 
 def _ours(path: Path, content: dict[str, Any]) -> Checkpoint:
