@@ -193,7 +193,7 @@ class Detector:
         threshold = self.config.score_threshold if score_threshold is None else score_threshold
         most = self.config.max_detections if max_detections is None else max_detections
         detections = [
-            self._decode(peaks, index, camera, threshold, most, classes)
+            self.decode(peaks, index, camera, threshold, most, classes)
             for index, camera in enumerate(cameras)
         ]
         ended = time.perf_counter()
@@ -234,11 +234,11 @@ class Detector:
             geometry.visible_fraction(image_size),
         )
 
-    def _decode(
+    def decode(
         self, peaks: coder.Peaks, index: int, camera: CameraModel, threshold: float, most: int,
-        classes: Collection[str] | None,
+        classes: Collection[str] | None = None,
     ) -> list[Detection3D]:  # fmt: skip
-        """Turn one image's peaks into detections."""
+        """Turn the peaks of image ``index`` of a batch into detections, the best first."""
         setup = self.camera_setup(camera)
         boxes = coder.decode_boxes(
             peaks.regression[index], peaks.class_ids[index], peaks.keypoints_feat[index],

@@ -75,7 +75,8 @@ def _parse_object(line: str, where: str, with_score: bool) -> KittiObject:
     expected = len(FIELDS) if with_score else len(FIELDS) - 1
     # Label files made by other tools may carry a score; it is read but not needed.
     if len(words) < expected or len(words) > len(FIELDS):
-        raise KittiFormatError(f'{where}: expected {expected} fields, got {len(words)}')
+        missing = f': {FIELDS[len(words)]} is missing' if len(words) < expected else ''
+        raise KittiFormatError(f'{where}: expected {expected} fields, got {len(words)}{missing}')
     values = {}
     for name, word in zip(FIELDS[1:], words[1:], strict=False):
         try:

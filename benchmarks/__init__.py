@@ -1,0 +1,1 @@
+"""Measurements: ``python -m benchmarks`` (``make bench``) prints those of the pipeline."""
