@@ -169,7 +169,8 @@ class Environment:
             for line in process.stdout or ():
                 log.write(line)
                 words.append(line.rstrip())
-                progress.show(words[-1])
+                if not line.startswith('WARNING'):
+                    progress.show(words[-1])
         status = process.wait()
         progress.clear()
         if status != 0:
