@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image as Picture
 from torch import Tensor
 
 from smoke_ros.config.model import STRIDE, ModelConfig
@@ -103,6 +104,22 @@ def warp_image(image: Image, geometry: InputGeometry) -> Image:
     warped[(rows < -0.5) | (rows >= height - 0.5)] = 0
     warped[:, (columns < -0.5) | (columns >= width - 0.5)] = 0
     return warped
+
+
+def warp_by_pillow(image: Image, geometry: InputGeometry) -> Image:
+    """Do as :func:`warp_image`, to the last grey level as the authors: training's input.
+
+    It is slower where the image is as wide as the input, and as fast elsewhere.
+    """
+    # The authors invert in single precision.
+    image_from_input = np.linalg.inv(geometry.input_from_image.astype(np.float32))
+    warped = Picture.fromarray(np.ascontiguousarray(image)).transform(
+        (geometry.width, geometry.height),
+        Picture.Transform.AFFINE,
+        image_from_input.flatten()[:6].tolist(),
+        Picture.Resampling.BILINEAR,
+    )
+    return np.array(warped)
 
 
 def _source_positions(size: int, scale: float, shift: float) -> FloatArray:

@@ -77,12 +77,14 @@ def input_geometry(
     if augmentation.flip:
         # As the authors: the centre is mirrored like a pixel's index, so it moves by one pixel.
         x = width - x - 1
-    scale = model.input_width / width
+    window_width = float(width)
     if window := augmentation.shift_scale:
-        x += window.shift[0] * width
-        y += window.shift[1] * height
-        scale /= window.scale
+        # In single precision as theirs: it decides some grey levels, and so the last digits.
+        x = float(np.float32(x + window.shift[0] * width))
+        y = float(np.float32(y + window.shift[1] * height))
+        window_width = float(np.float32(window.scale * width))
     input_size = (model.input_width, model.input_height)
+    scale = model.input_width / window_width
     return InputGeometry.centred(image_size, input_size, scale, (x, y))
 
 

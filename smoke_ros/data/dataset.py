@@ -25,7 +25,7 @@ from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
 from smoke_ros.data.targets import Targets, make_targets
-from smoke_ros.preprocess import Image, normalise, warp_image
+from smoke_ros.preprocess import Image, normalise, warp_by_pillow
 from smoke_ros.structures import CameraModel
 
 logger = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ class KittiDataset(Dataset[Sample]):
             learnt, camera, geometry, self.model, max_objects=self.config.max_objects,
             learns_regression=drawn.shift_scale is None, ignored=ignored,
         )  # fmt: skip
-        warped = augment.jitter_colours(warp_image(image, geometry), drawn)
+        warped = augment.jitter_colours(warp_by_pillow(image, geometry), drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
 
     def _sort_labels(
