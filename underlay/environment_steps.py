@@ -94,7 +94,7 @@ class Environment:
         """Create an empty environment with the pinned pip."""
         options = ['--system-site-packages'] if self.kind == plan.ROS else []
         self.run([str(base_python()), '-m', 'venv', *options, str(self.folder)])
-        self.install('pip')
+        self.install('--upgrade', 'pip')
 
     def make_packages(self) -> None:
         """Install what the requirement lists name."""
