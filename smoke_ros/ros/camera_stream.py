@@ -160,6 +160,8 @@ class CameraStream:
         stages_ms: Mapping[str, float],
     ) -> None:  # fmt: skip
         """Publish an image's detections; ``feature_width`` is that of the heatmap."""
+        if not self._node.context.ok():
+            return
         begun = time.monotonic()
 
         def covariance(detection: Detection3D):  # type: ignore[no-untyped-def]
@@ -185,6 +187,8 @@ class CameraStream:
 
     def fail(self, reason: str) -> None:
         """Leave an image out because something went wrong on this side."""
+        if not self._node.context.ok():
+            return  # ROS was shut down under it, which is no failure
         text = f'image on {self.image_topic} left out: {reason}'
         self._log.error(f'failure on {self.image_topic}', text)
         self.statistics.refused(text, error=True)

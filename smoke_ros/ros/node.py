@@ -31,7 +31,7 @@ from smoke_ros.ros.diagnostics import HealthReporter
 from smoke_ros.ros.messages import label_info, vision_info
 from smoke_ros.ros.parameters import Settings, declare_parameters
 from smoke_ros.ros.pipeline import Pipeline
-from smoke_ros.ros.process import RosLogHandler, interrupt_on_signals, spin
+from smoke_ros.ros.process import RosLogHandler, StopSignals, spin
 from smoke_ros.ros.qos import LATCHED
 from smoke_ros.ros.throttled_log import ThrottledLog
 from smoke_ros.ros.worker import Worker
@@ -135,6 +135,8 @@ class SmokeNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop to receive and to detect; the model stays loaded."""
         self._stop()
+        for stream in self._streams:
+            stream.clear_view()
         self._enter('inactive')
         return super().on_deactivate(state)
 
@@ -147,6 +149,8 @@ class SmokeNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything, for good."""
         self._stop()
+        for stream in self._streams:
+            stream.clear_view()
         self._release()
         self._enter('finalized')
         return super().on_shutdown(state)
@@ -189,9 +193,6 @@ class SmokeNode(LifecycleNode):
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
-        if self.context.ok():
-            for stream in self._streams:
-                stream.clear_view()
 
     def _release(self) -> None:
         for stream in self._streams:
@@ -278,25 +279,27 @@ def main(
     args: list[str] | None = None, load_detector: DetectorLoader = Detector.from_model
 ) -> int:
     """Run the node until it is told to stop; return the exit code of the process."""
-    interrupt_on_signals()
-    node = None
+    signals = StopSignals()
+    node, code = None, 0
     try:
-        rclpy.init(args=args)
-        node = SmokeNode(load_detector=load_detector)
-        logging.getLogger('smoke_ros').addHandler(RosLogHandler(node.get_logger()))
-        if not node.start():
-            return 1
-        spin(node)
+        with signals.raising():
+            rclpy.init(args=args)
+            node = SmokeNode(load_detector=load_detector)
+            logging.getLogger('smoke_ros').addHandler(RosLogHandler(node.get_logger()))
+            if node.start():
+                spin(node)
+            elif rclpy.ok():
+                code = 1
     except KeyboardInterrupt:
-        return 0
+        pass  # told to stop
     except (ValueError, RuntimeError) as error:
-        print(f'{NODE_NAME}: {error}', file=sys.stderr)
-        return 1
+        print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
+        code = 1
     finally:
         if node is not None:
             node.close()
         rclpy.try_shutdown()
-    return 0
+    return code
 
 
 if __name__ == '__main__':

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 import rclpy
@@ -16,21 +18,32 @@ from smoke_ros.ros.throttled_log import ThrottledLog
 ERROR_PERIOD_S = 5.0
 
 
-def interrupt_on_signals() -> None:
-    """Make SIGINT and SIGTERM raise KeyboardInterrupt in the main thread, once.
+class StopSignals:
+    """Turns the first SIGINT or SIGTERM into a KeyboardInterrupt, where one is welcome.
 
-    To be called before rclpy.init(), whose own handlers wake a waiting executor and then call
-    these: so a node stops at once, also in the middle of loading a model.
+    To be made before rclpy.init(), whose own handlers shut ROS down, wake a waiting executor and
+    then call these: so a node stops at once, also in the middle of loading a model, and cleaning
+    up is not cut short by the signals that an impatient launcher sends after the first.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
 
+    def __init__(self) -> None:
+        self._raises = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._handle)
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # What follows is cleaning up, which a second signal must not cut short.
-    for other in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(other, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    @contextlib.contextmanager
+    def raising(self) -> Iterator[None]:
+        """Let a signal end the block by a KeyboardInterrupt; later ones are ignored."""
+        self._raises = True
+        try:
+            yield
+        finally:
+            self._raises = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._raises:
+            self._raises = False
+            raise KeyboardInterrupt
 
 
 def spin(node: Node) -> None:

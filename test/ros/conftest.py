@@ -6,67 +6,25 @@ import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('vision_msgs')
 
-from diagnostic_msgs.msg import DiagnosticArray
+from fake_detector import FakeDetector  # isort: skip
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection3DArray
 
-from smoke_ros.config.model import ModelConfig
-from smoke_ros.detector import CameraSetup, StageTimes
-from smoke_ros.preprocess import InputGeometry
 from smoke_ros.ros.node import SmokeNode
-from smoke_ros.structures import CameraModel, Detection3D
 
 WIDTH, HEIGHT, FOCAL = 64, 48, 50.0
 
-#: A car 20 m ahead that drives away, and a pedestrian.
-CAR = Detection3D((1.0, 1.5, 20.0), (4.0, 1.5, 1.8), -np.pi / 2, 'Car', 0.9, (1.0, 2.0, 3.0, 4.0))
-PEDESTRIAN = Detection3D((-3.0, 1.2, 10.0), (0.8, 1.7, 0.6), 0.3, 'Pedestrian', 0.6, (0, 0, 1, 1))
-
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
-
-
-class FakeDetector:
-    """Answers with given detections, at once or when told to."""
-
-    def __init__(self, detections=(CAR, PEDESTRIAN)) -> None:
-        self.model = ModelConfig()
-        self.info = SimpleNamespace(name='fake', sha256='')
-        self.device = 'cpu'
-        self.detections = list(detections)
-        self.cameras: list[CameraModel] = []
-        self.images: list[np.ndarray] = []
-        self.error: Exception | None = None
-        #: While cleared, the network is busy.
-        self.idle = threading.Event()
-        self.idle.set()
-
-    def camera_setup(self, camera: CameraModel) -> CameraSetup:
-        size = (self.model.input_width, self.model.input_height)
-        geometry = InputGeometry.centred((camera.width, camera.height), size)
-        return CameraSetup(geometry, 1.0, None, 1.0)
-
-    def detect(self, image, camera):
-        return []
-
-    def detect_timed(self, images, cameras, score_threshold, max_detections, classes):
-        self.images += images
-        self.cameras += cameras
-        assert self.idle.wait(20.0)
-        if self.error is not None:
-            raise self.error
-        kept = [d for d in self.detections if d.score >= score_threshold]
-        kept = [d for d in kept if d.class_name in classes][:max_detections]
-        return [kept for _ in images], StageTimes(1.0, 2.0, 3.0)
 
 
 def make_image(stamp_s: float = 1.0, **fields) -> Image:
@@ -180,8 +138,15 @@ class Bench:
     def statistics(self):
         return self.node._streams[0].statistics.report()
 
-    def status(self):
-        return self.diagnostics[-1].status[0]
+    def status(self) -> DiagnosticStatus:
+        return self.diagnostics[-1].status[0] if self.diagnostics else DiagnosticStatus()
+
+    def fresh_status(self) -> DiagnosticStatus:
+        """Have the node report its health now rather than at the next full second."""
+        count = len(self.diagnostics)
+        self.node._check_health()
+        assert self.wait(lambda: len(self.diagnostics) > count)
+        return self.status()
 
     def values(self) -> dict[str, str]:
         return {pair.key: pair.value for pair in self.status().values}
@@ -245,7 +210,7 @@ def _spinning(node: Node) -> Iterator[None]:
 
 @pytest.fixture
 def make() -> SimpleNamespace:
-    """Return makers of messages: image(stamp, **fields), camera_info(...), calibration_yaml(fx)."""
+    """Return image(stamp, **fields), camera_info(stamp, **fields) and calibration_yaml(fx)."""
     return SimpleNamespace(
         image=make_image, camera_info=make_camera_info, calibration_yaml=make_calibration_yaml
     )

@@ -81,7 +81,15 @@ def test_topics_types_and_quality_of_service(start_node):
 
 def test_names_are_relative(ros_domain):
     context = Context()
-    arguments = ['--ros-args', '-r', '__ns:=/front', '-r', '__node:=boxes', '-r', 'image:=/cam/rect']
+    arguments = [
+        '--ros-args',
+        '-r',
+        '__ns:=/front',
+        '-r',
+        '__node:=boxes',
+        '-r',
+        'image:=/cam/rect',
+    ]
     rclpy.init(args=arguments, context=context, domain_id=ros_domain)
     node = SmokeNode(context=context)
     try:

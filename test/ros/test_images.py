@@ -209,7 +209,7 @@ def test_refuses_what_does_not_add_up(fields, words):
 def test_refuses_floats_that_are_no_picture(value):
     pixels = np.full((4, 4), 0.5, np.float32)
     pixels[1, 2] = value
-    with pytest.raises(ValueError, match='values from 0 to 1.*depth image'):
+    with pytest.raises(ValueError, match=r'values from 0 to 1.*depth image'):
         image_to_bgr(message_of(pixels, '32FC1'))
 
 

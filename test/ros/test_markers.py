@@ -43,7 +43,9 @@ def test_wireframe_has_the_twelve_edges():
     assert len(points) == 24
     assert set(np.abs(points).ravel().round(9)) == {2.0, 0.9, 0.75}
     lengths = [np.abs(np.subtract(a, b)) for a, b in zip(points[::2], points[1::2], strict=True)]
-    assert sorted(length.sum() for length in lengths) == pytest.approx([1.5] * 4 + [1.8] * 4 + [4.0] * 4)
+    assert sorted(length.sum() for length in lengths) == pytest.approx(
+        [1.5] * 4 + [1.8] * 4 + [4.0] * 4
+    )
     assert all(np.count_nonzero(length) == 1 for length in lengths)
 
 

@@ -73,6 +73,7 @@ def test_corners_from_the_message_are_the_library_s():
     expected = box_corners(
         np.array(CAR.location), np.array(CAR.dimensions), np.array(CAR.rotation_y)
     )
+
     def sort(points):
         return sorted(np.round(points, 9).tolist())
 
