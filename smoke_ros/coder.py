@@ -19,7 +19,6 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.geometry import Array, rotation_y_from_alpha, unproject
 from smoke_ros.structures import CameraModel
 
-
 #: Channels of each way to regress a heading.
 ORIENTATION_CHANNELS = {'sincos': 2, 'quaternion': 4}
 

@@ -138,21 +138,20 @@ class ObjectOutputs:
 def gather_objects(regression: Tensor, targets: Targets, model: ModelConfig) -> ObjectOutputs:
     """Pick the regression (B, channels, h, w) at the keypoints that learn it, in its precision."""
     image, slot = targets.regressed.nonzero(as_tuple=True)
-    like = {'device': regression.device, 'dtype': regression.dtype}
     keypoints = targets.keypoints[image, slot]
-    reference = torch.tensor(model.dimension_reference, **like)
+    reference = torch.tensor(model.dimension_reference).to(regression)
     return ObjectOutputs(
         regression=regression[image, :, keypoints[:, 1], keypoints[:, 0]],
-        keypoints=keypoints.to(**like),
+        keypoints=keypoints.to(regression),
         reference=reference[targets.class_ids[image, slot]],
-        locations=targets.locations[image, slot].to(**like),
-        dimensions=targets.dimensions[image, slot].to(**like),
-        rotation_y=targets.rotation_y[image, slot].to(**like),
-        centres_feat=targets.centres_feat[image, slot].to(**like),
-        boxes_feat=targets.boxes_feat[image, slot].to(**like),
-        K=targets.K[image].to(**like),
-        projection_offset=targets.projection_offset[image].to(**like),
-        image_from_feature=targets.image_from_feature[image].to(**like),
+        locations=targets.locations[image, slot].to(regression),
+        dimensions=targets.dimensions[image, slot].to(regression),
+        rotation_y=targets.rotation_y[image, slot].to(regression),
+        centres_feat=targets.centres_feat[image, slot].to(regression),
+        boxes_feat=targets.boxes_feat[image, slot].to(regression),
+        K=targets.K[image].to(regression),
+        projection_offset=targets.projection_offset[image].to(regression),
+        image_from_feature=targets.image_from_feature[image].to(regression),
     )
 
 

@@ -92,8 +92,8 @@ def flip_camera(camera: CameraModel) -> CameraModel:
     """Return the camera that sees the mirrored world as the mirrored image."""
     mirror_pixels = np.array([[-1.0, 0.0, camera.width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     K = mirror_pixels @ camera.K @ np.diag([-1.0, 1.0, 1.0])
-    offset = mirror_pixels @ camera.projection_offset
-    return dataclasses.replace(camera, K=K, projection_offset=tuple(map(float, offset)))
+    x, y, z = map(float, mirror_pixels @ camera.projection_offset)
+    return dataclasses.replace(camera, K=K, projection_offset=(x, y, z))
 
 
 def flip_object(item: KittiObject, image_width: int) -> KittiObject:
@@ -117,9 +117,8 @@ def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
     changes = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
     if changes == (1.0, 1.0, 1.0):
         return image
-    colours = image.astype(np.float32)
-    grey = (colours @ _LUMA_BGR)[..., None]
-    colours = grey + augmentation.saturation * (colours - grey)
+    grey = (image.astype(np.float32) @ _LUMA_BGR)[..., None]
+    coloured = grey + np.float32(augmentation.saturation) * (image - grey)
     mean = grey.mean()
-    colours = augmentation.brightness * (mean + augmentation.contrast * (colours - mean))
-    return (colours + 0.5).clip(0, 255).astype(np.uint8)
+    varied = augmentation.brightness * (mean + augmentation.contrast * (coloured - mean))
+    return (varied + 0.5).clip(0, 255).astype(np.uint8)

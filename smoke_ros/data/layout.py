@@ -44,7 +44,7 @@ class KittiFolder:
         found = [place for place in places if (place / 'label_2').is_dir()]
         if not found:
             raise FileNotFoundError(
-                f'{root}: expected a data set in KITTI\'s layout, with a folder label_2 or '
+                f"{root}: expected a data set in KITTI's layout, with a folder label_2 or "
                 'training/label_2'
             )
         self.folder = found[0]

@@ -159,7 +159,9 @@ class _View:
         point = self._point(centre, box)
         if point is None:
             return None
-        width, height = self._extent(box_corners(location, dimensions, np.asarray(item.rotation_y)))
+        width, height = self._extent(
+            box_corners(location, dimensions, np.asarray(item.rotation_y))
+        )
         keypoint = (int(point[0]), int(point[1]))
         return _Keypoint(keypoint, gaussian_radius(height, width), centre, box)
 
@@ -249,9 +251,7 @@ def gaussian_radius(height: float, width: float, min_overlap: float = MIN_OVERLA
     return max(0, int(min(*roots, outwards)))
 
 
-def draw_gaussian(
-    heatmap: npt.NDArray[np.float32], centre: tuple[int, int], radius: int
-) -> None:
+def draw_gaussian(heatmap: npt.NDArray[np.float32], centre: tuple[int, int], radius: int) -> None:
     """Lay a Gaussian's square of 2 radius + 1 into a heatmap (h, w), where it is higher."""
     sigma = (2 * radius + 1) / 6
     height, width = heatmap.shape

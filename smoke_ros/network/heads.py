@@ -44,7 +44,7 @@ class SmokeHeads(nn.Module):
 
 
 def _at_least_single(x: Tensor) -> Tensor:
-    """Leave half precision behind: in bfloat16 the margin 1 - 1e-4 is 1, whose loss is infinite."""
+    """Leave half precision behind: in bfloat16 1 - 1e-4 is 1, whose loss is infinite."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
