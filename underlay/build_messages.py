@@ -210,9 +210,12 @@ def compile_sources(
         files = ['-c', str(source), '-o', str(targets[source])]
         run_compiler([*find_compiler(source.suffix), *flags, *files])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         for number, _ in enumerate(pool.map(compile_one, targets), start=1):
             print(f'compiled {number} of {len(targets)} sources', flush=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # an error, or Ctrl-C, does not wait for the rest
     return targets
 
 

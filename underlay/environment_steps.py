@@ -166,11 +166,15 @@ class Environment:
                 env=clean_environ(),
                 pass_fds=[self.lock],
             )
-            for line in process.stdout or ():
-                log.write(line)
-                words.append(line.rstrip())
-                if not line.startswith('WARNING'):
-                    progress.show(words[-1])
+            try:
+                for line in process.stdout or ():
+                    log.write(line)
+                    words.append(line.rstrip())
+                    if not line.startswith('WARNING'):
+                        progress.show(words[-1])
+            except BaseException:
+                process.terminate()
+                raise
         status = process.wait()
         progress.clear()
         if status != 0:
