@@ -41,7 +41,7 @@ def main() -> int:
     peak = convolution_peak(detector.device)
     floor_ms = 1e3 * NETWORK_GFLOP / peak
     print(
-        f'convolution peak: {peak:.0f} GFLOP/s, at which the network\'s {NETWORK_GFLOP} GFLOP '
+        f"convolution peak: {peak:.0f} GFLOP/s, at which the network's {NETWORK_GFLOP} GFLOP "
         f'would take {floor_ms:.0f} ms\n'
     )
     timings: list[Timing] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -47,8 +48,8 @@ def measure_stages(detector: Detector, repeats: int) -> Iterator[Timing]:
         image, camera = make_image(size), make_camera(size)
         name = f'{size[0]}x{size[1]}'
         message = make_message(image)
-        yield measure(f'message to image, bgr8 {name}', lambda: image_to_bgr(message), many)
-        yield measure(f'preprocess {name}', lambda: detector.preprocess(image, camera), many)
+        yield measure(f'message to image, bgr8 {name}', partial(image_to_bgr, message), many)
+        yield measure(f'preprocess {name}', partial(detector.preprocess, image, camera), many)
     camera = make_camera(IMAGE_SIZES[0])
     inputs = detector.preprocess(make_image(IMAGE_SIZES[0]), camera)
 

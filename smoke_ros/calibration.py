@@ -67,7 +67,9 @@ def camera_from_calibration(
         x, y, width, height = 0, 0, calibration.width, calibration.height
     bin_x, bin_y = (max(1, int(step)) for step in calibration.binning)
     # As image_geometry: the offset first, then the binning, on whole pixel coordinates.
-    binned_from_full = np.array([[1 / bin_x, 0, -x / bin_x], [0, 1 / bin_y, -y / bin_y], [0, 0, 1]])
+    binned_from_full = np.array(
+        [[1 / bin_x, 0, -x / bin_x], [0, 1 / bin_y, -y / bin_y], [0, 0, 1]]
+    )
     camera = CameraModel(
         binned_from_full @ K,
         width // bin_x,

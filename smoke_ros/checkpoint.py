@@ -189,7 +189,7 @@ def save_checkpoint(
 def sha256(path: Path | str) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as stream:
+    with Path(path).open('rb') as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -143,7 +143,9 @@ def _calibration_of(image: Path, calib: Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise FileNotFoundError(f'{image}: no calibration; looked for {", ".join(map(str, candidates))}')
+    raise FileNotFoundError(
+        f'{image}: no calibration; looked for {", ".join(map(str, candidates))}'
+    )
 
 
 def _write_outputs(
@@ -171,9 +173,10 @@ def _lines(detections: list[Detection3D]) -> Iterator[str]:
     for d in detections:
         x, y, z = d.location
         length, height, width = d.dimensions
+        heading = d.rotation_y
         yield (
             f'  {d.class_name:<12} {d.score:4.2f}  at x {x:+6.2f}  y {y:+5.2f}  z {z:6.2f} m  '
-            f'size {length:4.2f} x {width:4.2f} x {height:4.2f} m  heading {d.rotation_y:+5.2f} rad'
+            f'size {length:4.2f} x {width:4.2f} x {height:4.2f} m  heading {heading:+5.2f} rad'
         )
 
 

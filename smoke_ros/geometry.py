@@ -65,10 +65,7 @@ def box_corners(location: Array, dimensions: Array, rotation_y: Array) -> Array:
     (..., 8, 3) corners in metres, ordered as :data:`CORNER_SIGNS`.
     """
     xp = _namespace(location)
-    if xp is torch:
-        signs = torch.tensor(CORNER_SIGNS, dtype=location.dtype, device=location.device)
-    else:
-        signs = np.array(CORNER_SIGNS, dtype=np.float64)
+    signs = _like(location, CORNER_SIGNS)
     offsets = 0.5 * signs * dimensions[..., None, :]
     cos, sin = xp.cos(rotation_y)[..., None], xp.sin(rotation_y)[..., None]
     x = cos * offsets[..., 0] + sin * offsets[..., 2]

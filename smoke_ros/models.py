@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
@@ -157,9 +156,11 @@ def _download(entry: ModelEntry, path: Path) -> None:
 
 
 def _copy_url(url: str, path: Path, label: str) -> None:
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, open(path, 'wb') as stream:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, path.open('wb') as stream:
         length = int(response.headers.get('Content-Length', 0))
-        with tqdm(total=length or None, desc=label, unit='B', unit_scale=True, disable=None) as bar:
+        with tqdm(
+            total=length or None, desc=label, unit='B', unit_scale=True, disable=None
+        ) as bar:
             while block := response.read(_BLOCK):
                 stream.write(block)
                 bar.update(len(block))

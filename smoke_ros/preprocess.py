@@ -66,7 +66,7 @@ class InputGeometry:
     @property
     def image_from_feature(self) -> FloatArray:
         """(3, 3) affine from heatmap pixels to image pixels."""
-        return np.linalg.inv(self.feature_from_image)
+        return np.asarray(np.linalg.inv(self.feature_from_image), np.float64)
 
     def visible_fraction(self, image_size: tuple[int, int]) -> float:
         """Return how much of the image's area lies within the input, 0 to 1."""
@@ -94,13 +94,13 @@ def warp_image(image: Image, geometry: InputGeometry) -> Image:
     height, width = image.shape[:2]
     rows = _source_positions(geometry.height, geometry.scale, geometry.shift_y)
     columns = _source_positions(geometry.width, geometry.scale, geometry.shift_x)
-    blended = _blend(image, rows, axis=0)
+    tall = _blend(image, rows, axis=0)
     if np.isclose(geometry.scale * width, geometry.width) and abs(geometry.shift_x) < 1e-6:
-        blended = cv2.resize(blended, (geometry.width, geometry.height))  # exact in float
+        blended = np.asarray(cv2.resize(tall, (geometry.width, geometry.height)))  # exact in float
     else:
-        blended = _blend(blended, columns, axis=1)
+        blended = _blend(tall, columns, axis=1)
     # Pillow cuts the fraction off.
-    warped = (blended + _ROUNDING_MARGIN).astype(np.uint8)
+    warped: Image = (blended + _ROUNDING_MARGIN).astype(np.uint8)
     warped[(rows < -0.5) | (rows >= height - 0.5)] = 0
     warped[:, (columns < -0.5) | (columns >= width - 0.5)] = 0
     return warped
@@ -124,10 +124,12 @@ def warp_by_pillow(image: Image, geometry: InputGeometry) -> Image:
 
 def _source_positions(size: int, scale: float, shift: float) -> FloatArray:
     """Return where in the source each of ``size`` output pixels lies, in pixel indices."""
-    return (np.arange(size) + 0.5 - shift) / scale - 0.5
+    return np.asarray((np.arange(size) + 0.5 - shift) / scale - 0.5, np.float64)
 
 
-def _blend(image: npt.NDArray[np.generic], positions: FloatArray, axis: int) -> npt.NDArray[np.float32]:
+def _blend(
+    image: npt.NDArray[np.generic], positions: FloatArray, axis: int
+) -> npt.NDArray[np.float32]:
     """Interpolate linearly along one axis, (h, w, 3) to float32; the edges are repeated."""
     first = np.floor(positions).astype(np.intp)
     share = (positions - first).astype(np.float32)
@@ -141,7 +143,9 @@ def _blend(image: npt.NDArray[np.generic], positions: FloatArray, axis: int) -> 
     return high
 
 
-def undistortion_maps(camera: CameraModel, geometry: InputGeometry) -> tuple[npt.NDArray, npt.NDArray]:
+def undistortion_maps(
+    camera: CameraModel, geometry: InputGeometry
+) -> tuple[npt.NDArray, npt.NDArray]:
     """Return OpenCV remap tables that undistort and lay into the input in one step.
 
     Raises

@@ -26,7 +26,11 @@ from smoke_ros import geometry
 DIMENSION_ORDER = ('length', 'height', 'width')
 
 #: Distortion models of sensor_msgs/CameraInfo, and how many coefficients each may have.
-DISTORTION_COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
+DISTORTION_COEFFICIENTS = {
+    'plumb_bob': (4, 5),
+    'rational_polynomial': (8, 12, 14),
+    'equidistant': (4,),
+}
 
 #: How far the aspect ratios of an image and of its calibration may differ (a relative figure):
 #: resizing to whole pixels costs up to half a pixel a side, a crop costs far more.
@@ -169,7 +173,7 @@ class CameraModel:
             raise ValueError(
                 f'the calibration is for {self.width}x{self.height}, the image is '
                 f'{width}x{height}: the aspect ratios differ, so it was cropped or is another '
-                'camera\'s; publish the matching CameraInfo (with roi and binning)'
+                "camera's; publish the matching CameraInfo (with roi and binning)"
             )
         return dataclasses.replace(
             self,
@@ -205,7 +209,9 @@ def _checked_intrinsics(K: npt.ArrayLike) -> FloatArray:
     if not np.isfinite(K).all():
         raise ValueError(f'K must be finite, got {K.tolist()}')
     if K[0, 0] == 0.0:
-        raise ValueError('the camera is not calibrated (K[0] = 0): calibrate it, or give a calibration')
+        raise ValueError(
+            'the camera is not calibrated (K[0] = 0): calibrate it, or give a calibration'
+        )
     if K[0, 0] < 0.0 or K[1, 1] <= 0.0:
         raise ValueError(f'focal lengths must be positive, got fx = {K[0, 0]}, fy = {K[1, 1]}')
     if not np.array_equal(K[2], [0.0, 0.0, 1.0]) or K[1, 0] != 0.0:

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from smoke_ros import coder
-from smoke_ros.config.model import ModelConfig
 from smoke_ros.checkpoint import TrainingRecord
+from smoke_ros.config.model import ModelConfig
 from smoke_ros.models import LoadedModel
 
 

@@ -78,7 +78,9 @@ def test_a_ros_calibration_file(tmp_path):
 
 def test_a_kitti_calibration_file(tmp_path):
     path = tmp_path / '000000.txt'
-    path.write_text('P0: ' + ' '.join(['0'] * 12) + '\nP2: 700 0 600 45 0 700 170 0.2 0 0 1 0.003\n')
+    path.write_text(
+        'P0: ' + ' '.join(['0'] * 12) + '\nP2: 700 0 600 45 0 700 170 0.2 0 0 1 0.003\n'
+    )
     camera = read_camera(path, (1242, 375))
     assert camera.projection_offset == (45.0, 0.2, 0.003)
     assert camera.K[0, 2] == 600
@@ -99,6 +101,6 @@ def test_a_kitti_calibration_file(tmp_path):
 def test_a_malformed_calibration_names_file_and_entry(tmp_path, text, message):
     path = tmp_path / 'camera.yaml'
     path.write_text(text)
-    with pytest.raises(ValueError, match='camera.yaml') as caught:
+    with pytest.raises(ValueError, match=r'camera\.yaml') as caught:
         read_camera(path, (1280, 720))
     assert message in str(caught.value)

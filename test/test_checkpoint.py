@@ -120,7 +120,7 @@ def test_a_truncated_file_is_refused(reference, tmp_path):
     content = path.read_bytes()
     for length in (0, 10, len(content) // 2, len(content) - 100):
         path.write_bytes(content[:length])
-        with pytest.raises(CheckpointError, match='cut.pth'):
+        with pytest.raises(CheckpointError, match=r'cut\.pth'):
             load_checkpoint(path)
 
 
@@ -151,4 +151,4 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, small_model, monkeypa
     with pytest.raises(OSError, match='disk full'):
         save_checkpoint(path, build_network(small_model), small_model)
     assert path.read_text() == 'old'
-    assert os.listdir(tmp_path) == ['mine.pth']
+    assert [p.name for p in tmp_path.iterdir()] == ['mine.pth']

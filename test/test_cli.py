@@ -122,7 +122,10 @@ def test_a_bad_image_in_a_folder_costs_that_image(frames, sees_a_car, caplog):
     [
         (['nowhere', '--calib', 'calib'], 'nowhere: no such image or folder'),
         (['calib', '--calib', 'calib'], 'calib: no image'),
-        (['images/000000.png', '--calib', 'none.yaml'], 'none.yaml: no such calibration file or folder'),
+        (
+            ['images/000000.png', '--calib', 'none.yaml'],
+            'none.yaml: no such calibration file or folder',
+        ),
         (['images', '--calib', 'calib', '--score-threshold', '2'], 'must be 0 to 1, got 2'),
         (['images', '--calib', 'calib', '--model', 'kity'], "no model 'kity'"),
     ],

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from smoke_ros.checkpoint import save_checkpoint
 from smoke_ros.config.model import FAMILIES, ModelConfig
 from smoke_ros.errors import CheckpointError
 from smoke_ros.models import ModelEntry, cache_folder, fetch, load_model, read_registry
-from smoke_ros.checkpoint import save_checkpoint
 from smoke_ros.network.smoke import build_network
 from smoke_ros.resources import resource
 
@@ -145,7 +145,7 @@ def test_a_registry_that_says_something_else_than_the_file_is_refused(own_regist
 
 
 def test_an_unknown_model_names_the_known(tmp_path):
-    with pytest.raises(ValueError, match="no model 'kiti'.*kitti_dla34_mmdet3d.*random"):
+    with pytest.raises(ValueError, match=r"no model 'kiti'.*kitti_dla34_mmdet3d.*random"):
         load_model('kiti')
 
 

@@ -46,7 +46,7 @@ def test_scaling_moves_every_pixel_with_the_image():
 
 
 def test_another_aspect_ratio_is_refused():
-    with pytest.raises(ValueError, match='640x480, the image is 640x400.*aspect'):
+    with pytest.raises(ValueError, match=r'640x480, the image is 640x400.*aspect'):
         CameraModel.from_intrinsics(K, 640, 480).scaled_to(640, 400)
 
 

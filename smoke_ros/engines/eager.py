@@ -19,9 +19,7 @@ class EagerEngine:
         """Map normalised images (B, 3, H, W) to (heatmap, regression); no gradients."""
         images = images.to(self.device).contiguous()
         # cuDNN's default of TF32 keeps 10 bits of mantissa: too few for metres at a distance.
-        with torch.inference_mode(), torch.backends.cudnn.flags(
-            enabled=True, allow_tf32=False
-        ):
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             heatmap, regression = self.module(images)
         return heatmap, regression
 
@@ -40,7 +38,9 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {name!r}") from error
+        raise ValueError(
+            f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {name!r}"
+        ) from error
     if device.type not in ('cpu', 'cuda'):
         raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {name!r}")
     if device.type == 'cuda' and (device.index or 0) >= cuda_count:

@@ -43,7 +43,10 @@ def deform_conv2d(
     index, share = _neighbours(offsets, mask)
     pixels = features.permute(0, 2, 3, 1).reshape(-1, channels)  # B H W, C
     taps = F.embedding_bag(
-        index.view(-1, 4), pixels, per_sample_weights=share.view(-1, 4).to(pixels.dtype), mode='sum'
+        index.view(-1, 4),
+        pixels,
+        per_sample_weights=share.view(-1, 4).to(pixels.dtype),
+        mode='sum',
     )
     taps = taps.view(batch, height, width, TAPS * channels).permute(0, 3, 1, 2)
     kernel = weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1, 1, 1)  # C_out, 9 C, 1, 1
@@ -57,13 +60,16 @@ def _neighbours(offsets: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Pixels are indices into the flattened (B, H, W); a neighbour outside the map has share 0.
     """
     batch, _, height, width = offsets.shape
-    like = {'device': offsets.device, 'dtype': offsets.dtype}
-    step = torch.arange(-1, 2, **like)
+
+    def count(first: int, end: int) -> Tensor:
+        return torch.arange(first, end, device=offsets.device, dtype=offsets.dtype)
+
+    step = count(-1, 2)
     moves = offsets.permute(0, 2, 3, 1).reshape(batch, height, width, TAPS, 2)
     low = moves.floor()
     above, left = (moves - low).unbind(-1)  # fractions of the way to the next row and column
-    top = low[..., 0] + torch.arange(height, **like)[:, None, None] + step.repeat_interleave(3)
-    start = low[..., 1] + torch.arange(width, **like)[:, None] + step.repeat(3)
+    top = low[..., 0] + count(0, height)[:, None, None] + step.repeat_interleave(3)
+    start = low[..., 1] + count(0, width)[:, None] + step.repeat(3)
     rows, row_shares = _line_pair(top, above, height)
     columns, column_shares = _line_pair(start, left, width)
     shares = row_shares[..., :, None] * column_shares[..., None, :]

@@ -14,9 +14,7 @@ from smoke_ros.errors import KittiFormatError
 from smoke_ros.structures import Detection3D
 
 LABEL = 'Car 0.25 1 -1.58 587.01 173.33 614.12 200.12 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n'
-NOWHERE = (
-    'DontCare -1 -1 -10 503.89 169.71 590.61 190.13 -1 -1 -1 -1000 -1000 -1000 -10\n'
-)
+NOWHERE = 'DontCare -1 -1 -10 503.89 169.71 590.61 190.13 -1 -1 -1 -1000 -1000 -1000 -10\n'
 
 
 def read(tmp_path, text, **kwargs):
