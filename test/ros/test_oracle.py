@@ -1,4 +1,4 @@
-"""Labels in, labels out: the whole path on real frames, with a network that answers from labels."""
+"""Labels in, labels out: the whole path on real frames, with a network that knows the labels."""
 
 import math
 
