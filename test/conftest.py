@@ -10,6 +10,7 @@ import fcntl
 import importlib.util
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Domain 0 is everybody's default, and above 101 the ports of DDS meet those that Linux hands out.
 DOMAINS = range(1, 102)
+
+
+def pytest_configure() -> None:
+    """Let SIGINT work in processes that tests start, also where the whole run ignores it.
+
+    A run in the background of a shell is started with SIGINT ignored, and hands that on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
