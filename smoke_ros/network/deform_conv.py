@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smoke_ros.network.layers import make_norm
+from smoke_ros.network.layers import at_least_single, make_norm
 
 TAPS = 9  # of a 3x3 kernel
 
@@ -102,7 +102,8 @@ class DeformConv2d(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C_out, H, W)."""
-        predicted = self.offset_mask(features)
+        # bfloat16 counts pixels in steps of two beyond 256.
+        predicted = at_least_single(self.offset_mask(features))
         offsets, mask = predicted[:, : 2 * TAPS], predicted[:, 2 * TAPS :].sigmoid()
         return deform_conv2d(features, offsets, mask, self.weight, self.bias)
 

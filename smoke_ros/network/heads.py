@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smoke_ros.coder import RegressionLayout
-from smoke_ros.network.layers import make_norm
+from smoke_ros.network.layers import at_least_single, make_norm
 
 HIDDEN_CHANNELS = 256
 #: sigmoid(-2.19) = 0.1: what the focal loss wants of a fresh heatmap (arXiv 1708.02002, 3.3).
@@ -37,15 +37,11 @@ class SmokeHeads(nn.Module):
         orientation channels are L2-normalised, the others are as they come. Both are in single
         precision at least.
         """
-        heatmap = _at_least_single(self.heatmap(features)).sigmoid()
+        # In bfloat16 1 - 1e-4 is 1, whose loss is infinite.
+        heatmap = at_least_single(self.heatmap(features)).sigmoid()
         heatmap = heatmap.clamp(HEATMAP_MARGIN, 1.0 - HEATMAP_MARGIN)
-        regression = _at_least_single(self.regression(features))
+        regression = at_least_single(self.regression(features))
         return heatmap, activate_regression(regression, self.layout)
-
-
-def _at_least_single(x: Tensor) -> Tensor:
-    """Leave half precision behind: in bfloat16 1 - 1e-4 is 1, whose loss is infinite."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def activate_regression(raw: Tensor, layout: RegressionLayout) -> Tensor:

@@ -19,6 +19,11 @@ class ExactGroupNorm(nn.GroupNorm):
         return super().forward(x.contiguous())
 
 
+def at_least_single(x: Tensor) -> Tensor:
+    """Leave half precision behind; single and double stay what they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def make_norm(kind: str, channels: int) -> nn.Module:
     """Make a normalisation layer: 'gn' (as SMOKE) or 'bn' (the paper's ablation).
 
