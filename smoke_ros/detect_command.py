@@ -16,6 +16,7 @@ from smoke_ros import __version__
 from smoke_ros.calibration import read_camera
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import DEFAULT_MODEL
+from smoke_ros.data.box_records import detection_record
 from smoke_ros.data.kitti import detection_to_object, write_objects
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
@@ -186,20 +187,7 @@ def _as_record(path: Path, camera: CameraModel, detections: list[Detection3D]) -
         'width': camera.width,
         'height': camera.height,
         'K': camera.K.tolist(),
-        'detections': [_detection_record(detection) for detection in detections],
-    }
-
-
-def _detection_record(detection: Detection3D) -> dict[str, Any]:
-    length, height, width = detection.dimensions
-    return {
-        'class': detection.class_name,
-        'score': detection.score,
-        'location': list(detection.location),
-        'dimensions': {'length': length, 'height': height, 'width': width},
-        'rotation_y': detection.rotation_y,
-        'alpha': detection.alpha,
-        'bbox': list(detection.bbox_xyxy_px),
+        'detections': [detection_record(detection) for detection in detections],
     }
 
 
