@@ -75,7 +75,8 @@ class CameraInputs:
         self._latest_info: CameraInfo | None = None
         self._newest_stamp_ns: dict[str, int] = {}
         self._last_heard: dict[str, float] = {}
-        self._qos_mismatch = ''
+        #: What publishers of a topic do not offer, by topic.
+        self._mismatches: dict[str, str] = {}
         self._reset_synchroniser()
         self._started = time.monotonic()
         #: When the first image came that has found no camera info, if there is one.
@@ -109,7 +110,7 @@ class CameraInputs:
             return ''
         info_silent = now - self._last_heard.get(self.camera_info_topic, -math.inf) >= SILENCE_S
         if self._config.sync == 'latest' or info_silent:
-            return (
+            return self._mismatches.get(self.camera_info_topic) or (
                 f'waiting for camera info on {self.camera_info_topic}: images arrive, but nothing '
                 "can be placed without it; publish it, remap 'camera_info' or set camera_info_url"
             )
@@ -128,8 +129,8 @@ class CameraInputs:
     ) -> Subscription:
         def report_mismatch(event: object) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)  # type: ignore[attr-defined]
-            self._qos_mismatch = mismatch_text(topic, policy)
-            self._log.warning(f'qos of {topic}', self._qos_mismatch)
+            self._mismatches[topic] = mismatch_text(topic, policy)
+            self._log.warning(f'qos of {topic}', self._mismatches[topic])
 
         return self._node.create_subscription(
             message_type,
@@ -222,4 +223,4 @@ class CameraInputs:
                 f'no images: {self.image_topic} carries {", ".join(sorted(types))}, expected '
                 f'{expected}; set image_transport to match'
             )
-        return self._qos_mismatch or f'no images arrive on {self.image_topic}'
+        return self._mismatches.get(self.image_topic, f'no images arrive on {self.image_topic}')

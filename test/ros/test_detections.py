@@ -9,6 +9,7 @@ pytest.importorskip('vision_msgs')
 
 from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
+from rclpy.parameter import Parameter
 from rclpy.qos import (
     DurabilityPolicy,
     QoSProfile,
@@ -109,6 +110,8 @@ def test_late_subscribers_get_the_class_names(start_node):
     assert infos[0].database_location == '/smoke_node/label_info'
     names = [entry.class_name for entry in labels[0].class_map]
     assert (names, labels[0].threshold) == (['Car', 'Cyclist', 'Pedestrian'], 0.25)
+    bench.node.set_parameters([Parameter('score_threshold', value=0.5)])
+    assert bench.wait(lambda: labels[-1].threshold == 0.5)
 
 
 def test_markers_follow_the_detections_and_are_cleared(start_node):

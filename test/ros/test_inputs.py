@@ -1,5 +1,7 @@
 """How an image finds its camera info, over DDS."""
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip('rclpy')
@@ -162,6 +164,26 @@ def test_stamps_that_never_meet_are_said_with_the_remedy(start_node, make):
     send_apart(bench, make, 1.0, 1.25)
     text = 'no two have the same stamp: set sync to approximate or latest'
     assert bench.wait(lambda: bench.log.has('warning', text))
+
+
+@pytest.mark.parametrize(
+    ('types', 'words'),
+    [
+        (
+            ['sensor_msgs/msg/CompressedImage'],
+            'expected sensor_msgs/msg/Image; set',
+        ),
+        (['sensor_msgs/msg/Image', 'other/msg/Type'], 'no images arrive on /image'),
+    ],
+)
+def test_silent_publishers_are_looked_at(start_node, monkeypatch, types, words):
+    bench = start_node()
+    publishers = [SimpleNamespace(topic_type=name) for name in types]
+    monkeypatch.setattr(bench.node, 'get_publishers_info_by_topic', lambda topic: publishers)
+    monkeypatch.setattr(inputs, 'SILENCE_S', 0.0)
+    problem, is_silent = bench.node._streams[0].missing_input()
+    assert is_silent
+    assert words in problem
 
 
 def test_missing_images_are_said_once(start_node, monkeypatch):
