@@ -1,0 +1,139 @@
+"""Learn six labelled KITTI frames by heart: ``python -m benchmarks.overfit DATA``.
+
+A network that cannot do that has a fault somewhere between the labels and the boxes, so this is
+the shortest proof that data, targets, losses, optimiser, checkpoint and decoding fit together. It
+says nothing about frames that were not learnt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from smoke_ros.data.kitti import KittiObject
+from smoke_ros.data.layout import KittiFolder
+from smoke_ros.detector import Detector
+from smoke_ros.overlap import box_rows, overlap_3d
+from smoke_ros.structures import CameraModel, Detection3D
+from smoke_ros.training.loop import train
+from smoke_ros.training.processes import Processes
+from smoke_ros.training.run_config import Sections
+from smoke_ros.training.state import FINAL
+
+#: 3D intersection over union at which an object counts as found: KITTI's.
+OVERLAPS = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
+
+#: The full network at a reduced input, each frame as it is, and a learning rate that falls to
+#: almost nothing, so that the boxes come to rest.
+SECTIONS: Sections = {
+    'model': {'input_width': 512, 'input_height': 160},
+    'data': {'flip_probability': 0.0, 'shift_scale_probability': 0.0},
+    'training': {
+        'iterations': 400, 'batch_size': 3, 'workers': 0, 'learning_rate': 1e-3,
+        'warmup_iterations': 20, 'schedule': 'cosine', 'gradient_clip': 100.0,
+        'log_every': 10, 'checkpoint_every': 100, 'tensorboard': False,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What was found in one frame."""
+
+    frame: str
+    #: Each labelled object with its best overlap with a detection of its class, 0 to 1.
+    objects: list[tuple[KittiObject, float]]
+    #: Detections that overlap no labelled object of their class enough.
+    false: list[Detection3D]
+
+    @property
+    def missed(self) -> list[KittiObject]:
+        """Objects that no detection overlaps enough."""
+        return [item for item, overlap in self.objects if overlap < OVERLAPS[item.class_name]]
+
+
+def overfit(data: Path, out: Path, sections: Sections) -> list[FrameResult]:
+    """Train on all frames of a data set in KITTI's layout, and detect in the same frames."""
+    sections = {**sections, 'data': {**sections['data'], 'root': str(data)}}
+    train(sections, 'overfit', out, Processes(torch.device('cpu')))
+    detector = Detector.from_model(out / FINAL)
+    folder = KittiFolder(data)
+    return [detect_frame(detector, folder, frame) for frame in folder.frames()]
+
+
+def detect_frame(detector: Detector, folder: KittiFolder, frame: str) -> FrameResult:
+    """Hold the detections in a frame against its labels."""
+    image = folder.image(frame)
+    camera = folder.camera(frame, (image.shape[1], image.shape[0]))
+    detections = detector.detect(image, camera)
+    labels = [item for item in folder.labels(frame) if is_asked_for(item, camera)]
+    overlaps = overlap_3d(box_rows(labels)[:, None], box_rows(detections)[None])
+    same = [[d.class_name == item.class_name for d in detections] for item in labels]
+    overlaps = np.where(np.array(same, bool).reshape(overlaps.shape), overlaps, 0.0)
+    best = overlaps.max(axis=1, initial=0.0)
+    false = [
+        detection
+        for detection, column in zip(detections, overlaps.T, strict=True)
+        if column.max(initial=0.0) < OVERLAPS[detection.class_name]
+    ]
+    return FrameResult(frame, list(zip(labels, map(float, best), strict=True)), false)
+
+
+def is_asked_for(item: KittiObject, camera: CameraModel) -> bool:
+    """Whether an object is of a class that is learnt and its 3D centre is in the image."""
+    if item.class_name not in OVERLAPS:
+        return False
+    x, y = camera.project(item.location)
+    return bool(0 <= x < camera.width and 0 <= y < camera.height)
+
+
+def print_results(results: list[FrameResult]) -> None:
+    """Print a line for each object and each false box."""
+    for result in results:
+        for item, overlap in result.objects:
+            asked = OVERLAPS[item.class_name]
+            verdict = 'found' if overlap >= asked else 'MISSED'
+            print(
+                f'{result.frame} {item.class_name:10} at {item.location[2]:5.1f} m: '
+                f'3D overlap {overlap:.2f}, asked {asked:.1f}: {verdict}'
+            )
+        for detection in result.false:
+            print(
+                f'{result.frame} {detection.class_name:10} at {detection.location[2]:5.1f} m: '
+                f'score {detection.score:.2f}: FALSE'
+            )
+
+
+def main() -> int:
+    """Learn the frames, print what is found; exit code 1 where anything is missed or false."""
+    parser = argparse.ArgumentParser(prog='python -m benchmarks.overfit', description=__doc__)
+    parser.add_argument('data', type=Path, metavar='DATA', help="a few frames in KITTI's layout")
+    parser.add_argument('--iterations', type=int, default=SECTIONS['training']['iterations'])
+    args = parser.parse_args()
+    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.INFO)
+    training = {**SECTIONS['training'], 'iterations': args.iterations}
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        results = overfit(args.data, Path(folder) / 'run', {**SECTIONS, 'training': training})
+    minutes = (time.perf_counter() - start) / 60
+    print_results(results)
+    count = sum(len(result.objects) for result in results)
+    missed = sum(len(result.missed) for result in results)
+    false = sum(len(result.false) for result in results)
+    print(
+        f'{count - missed} of {count} objects found, {false} false boxes, after '
+        f'{args.iterations} steps in {minutes:.1f} minutes'
+    )
+    return 1 if missed or false else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Weights to start from: another SMOKE model's, or the trunk's from ImageNet."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from smoke_ros.checkpoint import State, TrainingRecord, mismatches, read_content
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.errors import CheckpointError
+from smoke_ros.models import ModelEntry, fetch, load_model
+
+logger = logging.getLogger(__name__)
+
+#: The DLA authors' weights of the trunk, trained to classify ImageNet; it detects nothing.
+IMAGENET_DLA34 = ModelEntry(
+    name='imagenet_dla34',
+    source='http://dl.yf.io/dla/models/imagenet/dla34-ba72cf86.pth',
+    file='dla34-ba72cf86.pth',
+    sha256='ba72cf86',
+    split='ImageNet',
+    licence='BSD-3-Clause (ucbdrive/dla); trained on ImageNet',
+)
+
+#: A name in the DLA authors' file -> its name in our trunk, as regular expressions.
+_TRUNK_RENAMES = ((r'\bbn([12])\b', r'norm\1'), (r'\bbn\b', 'norm'), (r'^', 'backbone.'))
+_TRUNK_SIGNATURE = 'base_layer.0.weight'
+_TRUNK, _HEADS = 'backbone.', 'heads.'
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Tensors to start from, named as in our network."""
+
+    #: Where they come from, for messages.
+    source: str
+    state: State
+    #: What they were trained for; None for a trunk, which was not trained to detect.
+    model: ModelConfig | None
+    #: What they have seen.
+    training: TrainingRecord
+
+
+def read_initial_weights(name_or_path: str) -> InitialWeights:
+    """Read weights to start from, by name (downloading them where needed) or from a file.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, CheckpointError
+        If there are none of that name, or they cannot be had or read.
+    """
+    if name_or_path == IMAGENET_DLA34.name:
+        return _trunk_weights(fetch(IMAGENET_DLA34))
+    path = Path(name_or_path).expanduser()
+    if path.is_file() and _TRUNK_SIGNATURE in read_content(path):
+        return _trunk_weights(path)
+    loaded = load_model(name_or_path)
+    record = dataclasses.replace(loaded.training, split=loaded.config.trained_on)
+    return InitialWeights(name_or_path, loaded.network.state_dict(), loaded.config, record)
+
+
+def _trunk_weights(path: Path) -> InitialWeights:
+    state = {}
+    for name, tensor in read_content(path).items():
+        for pattern, replacement in _TRUNK_RENAMES:
+            name = re.sub(pattern, replacement, name)
+        state[name] = tensor
+    return InitialWeights(str(path), state, None, TrainingRecord(split=IMAGENET_DLA34.split))
+
+
+def start_from(
+    network: nn.Module, model: ModelConfig, weights: InitialWeights, *, reset_heads: bool
+) -> None:
+    """Load initial weights into a fresh network, and log what was loaded and what was not.
+
+    Raises
+    ------
+    CheckpointError
+        If they are not of such a network; or if layers of its heads do not fit, because classes
+        or regression channels are others, and ``reset_heads`` does not say to start them afresh.
+    """
+    if weights.model is None:
+        _load_trunk(network, weights)
+        return
+    unfit = _unfit(network, weights.state)
+    if any(not name.startswith(_HEADS) for name in unfit):
+        problems = '; '.join(mismatches(network, weights.state))
+        raise CheckpointError(f'{weights.source} does not fit the network: {problems}')
+    reasons = []
+    if weights.model.classes != model.classes:
+        unfit |= _class_layer(network)
+        reasons.append(
+            f'its classes are {", ".join(weights.model.classes)}, those of the model '
+            f'{", ".join(model.classes)}'
+        )
+    reasons += mismatches(network, weights.state)
+    if unfit and not reset_heads:
+        raise CheckpointError(
+            f'{weights.source}: {", ".join(sorted(unfit))} do not fit ({"; ".join(reasons)}); '
+            'to train these layers from fresh weights, give --reset-heads'
+        )
+    _load(network, weights, unfit)
+
+
+def _unfit(network: nn.Module, state: State) -> set[str]:
+    """Return the names of tensors that only one side has, or that differ in shape."""
+    expected = network.state_dict()
+    return {
+        name
+        for name in set(expected) | set(state)
+        if name not in expected or name not in state or expected[name].shape != state[name].shape
+    }
+
+
+def _class_layer(network: nn.Module) -> set[str]:
+    """Return the names of the heatmap's last layer, whose channels are the classes."""
+    layers = network.get_submodule('heads.heatmap')
+    last = list(layers.named_children())[-1][0]
+    return {name for name in network.state_dict() if name.startswith(f'heads.heatmap.{last}.')}
+
+
+def _load_trunk(network: nn.Module, weights: InitialWeights) -> None:
+    unfit = _unfit(network, weights.state)
+    trunk = {name for name, _ in network.named_parameters() if name.startswith(_TRUNK)}
+    missing = sorted(trunk & unfit)
+    if missing or not trunk:
+        raise CheckpointError(
+            f"{weights.source}: expected the trunk's weights, {len(missing)} of its {len(trunk)} "
+            f'parameters are missing or of another shape, such as {missing[:1]}'
+        )
+    _load(network, weights, unfit)
+
+
+def _load(network: nn.Module, weights: InitialWeights, left_out: set[str]) -> None:
+    fitting = {name: t for name, t in weights.state.items() if name not in left_out}
+    network.load_state_dict(fitting, strict=False)
+    fresh = set(network.state_dict()) - set(fitting)
+    unused = set(weights.state) - set(fitting)
+    logger.info(
+        '%s: %d tensors loaded; fresh: %s; not used: %s',
+        weights.source, len(fitting), _by_part(fresh), _by_part(unused),
+    )  # fmt: skip
+
+
+def _by_part(names: set[str], most: int = 6) -> str:
+    """Name tensors; where there are many, by the part of the network and their number."""
+    if len(names) <= most:
+        return ', '.join(sorted(names)) or 'none'
+    parts: dict[str, int] = {}
+    for name in sorted(names):
+        part, _, rest = name.partition('.')
+        kind = rest.rpartition('.')[2] if part == _TRUNK.rstrip('.') else ''
+        key = f'{part}.*.{kind}' if kind else f'{part}.*'
+        parts[key] = parts.get(key, 0) + 1
+    return ', '.join(f'{count} of {part}' for part, count in parts.items())

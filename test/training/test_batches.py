@@ -1,0 +1,87 @@
+import dataclasses
+
+import pytest
+import torch
+
+from smoke_ros.config.training import TrainingConfig
+from smoke_ros.training.batches import PlaceSampler, training_batches
+from smoke_ros.training.processes import Processes
+
+CPU = torch.device('cpu')
+CONFIG = TrainingConfig(iterations=6, batch_size=4, workers=0, seed=3)
+
+
+class Echo:
+    """A data set whose samples say which they are."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._epoch = size, -1
+
+    def __len__(self) -> int:
+        return self._size
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        return self._epoch, index
+
+
+def places(config: TrainingConfig, processes: Processes, first: int = 0, images: int = 7):
+    return list(PlaceSampler(images, config, processes, first))
+
+
+def test_each_epoch_has_each_image_once_in_another_order():
+    row = [place for batch in places(CONFIG, Processes(CPU)) for place in batch]
+    epochs = [[index for epoch, index in row if epoch == number] for number in range(3)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(epochs[2]) == list(range(7))
+    assert len({tuple(order) for order in epochs}) == 3
+
+
+def test_seed_makes_the_order():
+    again = places(CONFIG, Processes(CPU))
+    assert places(CONFIG, Processes(CPU)) == again
+    assert places(dataclasses.replace(CONFIG, seed=4), Processes(CPU)) != again
+
+
+def test_resumed_order_is_the_rest_of_the_whole():
+    whole = places(CONFIG, Processes(CPU))
+    for first in range(7):
+        assert places(CONFIG, Processes(CPU), first) == whole[first:]
+
+
+@pytest.mark.parametrize(('size', 'accumulate'), [(2, 1), (1, 2), (2, 2), (4, 1)])
+def test_processes_and_passes_divide_the_same_steps(size, accumulate):
+    whole = places(CONFIG, Processes(CPU))
+    config = dataclasses.replace(CONFIG, accumulate=accumulate)
+    parts = [places(config, Processes(CPU, rank, size)) for rank in range(size)]
+    for step, expected in enumerate(whole):
+        chosen = slice(step * accumulate, (step + 1) * accumulate)
+        found = [place for part in parts for batch in part[chosen] for place in batch]
+        assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_samples_are_of_their_epoch_in_any_process(workers):
+    config = dataclasses.replace(CONFIG, workers=workers, accumulate=2)
+    steps = list(training_batches(Echo(7), list, config, Processes(CPU), first=1))
+    assert all(len(passes) == 2 for passes in steps)
+    found = [sample for passes in steps for batch in passes for sample in batch]
+    expected = [place for batch in places(CONFIG, Processes(CPU), 1) for place in batch]
+    assert found == expected
+
+
+def test_reading_batches_leaves_the_random_numbers_alone():
+    before = torch.get_rng_state()
+    next(training_batches(Echo(7), list, CONFIG, Processes(CPU)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_batches_that_cannot_be_divided_are_refused():
+    with pytest.raises(ValueError, match=r'multiple of processes x accumulate \(3 x 1\), got 4'):
+        PlaceSampler(7, CONFIG, Processes(CPU, 0, 3))
+
+
+def test_no_images_are_refused():
+    with pytest.raises(ValueError, match='at least one image'):
+        PlaceSampler(0, CONFIG, Processes(CPU))

@@ -1,0 +1,211 @@
+import csv
+import dataclasses
+import os
+import signal
+
+import pytest
+import torch
+import yaml
+from tiny_smoke import make_job
+
+from smoke_ros.checkpoint import load_checkpoint, read_content
+from smoke_ros.data.dataset import KittiDataset
+from smoke_ros.training.learner import NonFiniteLossError
+from smoke_ros.training.loop import Job, run_job
+from smoke_ros.training.processes import Processes
+from smoke_ros.training.state import BEST, FINAL, LAST
+
+ALONE = Processes(torch.device('cpu'))
+
+
+def rows(path) -> list[dict[str, str]]:
+    with path.open(newline='') as stream:
+        return list(csv.DictReader(stream))
+
+
+def assert_same(found, expected, where='') -> None:
+    """Compare nested containers, tensors bit for bit."""
+    assert type(found) is type(expected), where
+    if isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected), where
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected), where
+        for key in expected:
+            assert_same(found[key], expected[key], f'{where}/{key}')
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected), where
+        for i, item in enumerate(expected):
+            assert_same(found[i], item, f'{where}/{i}')
+    else:
+        assert found == expected, where
+
+
+class Meddling(KittiDataset):
+    """Does something when the sample number ``at`` (counting all) is asked for."""
+
+    def meddle(self, at: int, action) -> None:
+        self._at, self._action, self._count = at, action, 0
+
+    def __getitem__(self, index: int):
+        self._count += 1
+        if self._count == self._at:
+            self._action()
+        return super().__getitem__(index)
+
+
+def meddling_job(job: Job, at: int, action) -> Job:
+    dataset = Meddling(job.run.data, job.run.model, training=True, seed=job.run.training.seed)
+    dataset.meddle(at, action)
+    return dataclasses.replace(job, training=dataset)
+
+
+def test_run_leaves_model_curves_and_configuration(frames, tmp_path):
+    outcome = run_job(make_job(frames, tensorboard=True, log_every=2), tmp_path, ALONE)
+    assert (outcome.iteration, outcome.signal) == (4, None)
+    lines = rows(tmp_path / 'training.csv')
+    assert [line['iteration'] for line in lines] == ['2', '4']
+    assert float(lines[1]['epoch']) == 4.0  # four steps of four images, of which there are four
+    assert float(lines[0]['learning_rate']) == 2.5e-4
+    assert float(lines[1]['learning_rate']) == pytest.approx(2.5e-5)
+    parts = sum(float(lines[0][n]) for n in ('heatmap', 'orientation', 'dimensions', 'location'))
+    assert float(lines[0]['total']) == pytest.approx(parts, rel=1e-4)
+    assert list((tmp_path / 'tensorboard').glob('events*'))
+    config = yaml.safe_load((tmp_path / 'config.yaml').read_text())
+    assert config['training']['batch_size'] == 4
+    final = load_checkpoint(tmp_path / FINAL)
+    assert final.training.frames == ('000000', '000001', '000002', '000003')
+    assert final.training.config == config
+    assert 'resume' not in read_content(tmp_path / FINAL)
+
+
+@pytest.mark.parametrize(
+    'options', [{}, {'ema_decay': 0.9, 'precision': 'float16', 'accumulate': 2, 'workers': 1}]
+)
+def test_resumed_run_is_the_same_bit_for_bit(frames, tmp_path, options):
+    """With 3 images a step of 4 in all, step 2 begins in the middle of an epoch."""
+    options = {'iterations': 5, 'batch_size': 3, 'validate_every': 2, **options}
+    if options.get('accumulate') == 2:
+        options['batch_size'] = 6
+    whole = make_job(frames, validates=True, **options)
+    run_job(whole, tmp_path / 'whole', ALONE)
+    stopped = meddling_job(
+        make_job(frames, validates=True, **{**options, 'workers': 0}),
+        at=2 * options['batch_size'] + 1, action=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    )  # fmt: skip
+    outcome = run_job(stopped, tmp_path / 'parts', ALONE)
+    assert outcome.iteration == 3
+    torch.manual_seed(99)
+    run_job(make_job(frames, validates=True, **options), tmp_path / 'parts', ALONE, resume=True)
+    expected, found = (read_content(tmp_path / part / LAST) for part in ('whole', 'parts'))
+    # Everything but the random numbers' state, which the tests before have changed.
+    del expected['resume']['random'], found['resume']['random']
+    expected['smoke_ros']['training']['config'] = found['smoke_ros']['training']['config'] = {}
+    assert_same(found, expected)
+    losses = [
+        [line['total'] for line in rows(tmp_path / part / 'training.csv')]
+        for part in ('whole', 'parts')
+    ]
+    assert losses[0] == losses[1]
+    assert [r['iteration'] for r in rows(tmp_path / 'parts' / 'validation.csv')] == ['2', '4', '5']
+
+
+def test_random_numbers_go_on_where_they_stopped(frames, tmp_path):
+    job = make_job(frames, iterations=2)
+    torch.manual_seed(7)
+    run_job(job, tmp_path, ALONE)
+    expected = torch.rand(3)
+    torch.manual_seed(8)
+    run_job(make_job(frames, iterations=2), tmp_path, ALONE, resume=True)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signal_saves_and_ends(frames, tmp_path, number):
+    job = meddling_job(
+        make_job(frames, iterations=50, checkpoint_every=50), at=6,
+        action=lambda: os.kill(os.getpid(), number),
+    )  # fmt: skip
+    handler = signal.getsignal(number)
+    outcome = run_job(job, tmp_path, ALONE)
+    assert (outcome.iteration, outcome.signal) == (2, number)
+    assert read_content(tmp_path / LAST)['resume']['progress']['iteration'] == 2
+    assert not (tmp_path / FINAL).exists()
+    assert signal.getsignal(number) is handler
+
+
+def test_second_signal_ends_at_once(frames, tmp_path):
+    def press_twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    job = meddling_job(make_job(frames), at=6, action=press_twice)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(job, tmp_path, ALONE)
+
+
+def test_killed_run_loses_what_came_after_its_last_checkpoint(frames, tmp_path):
+    run_job(make_job(frames, iterations=5), tmp_path / 'whole', ALONE)
+    child = os.fork()
+    if not child:
+        # Dies while it reads the fifth step; checkpoints are due after the second and the fourth.
+        job = meddling_job(
+            make_job(frames, iterations=5), at=18,
+            action=lambda: os.kill(os.getpid(), signal.SIGKILL),
+        )  # fmt: skip
+        run_job(job, tmp_path / 'killed', ALONE)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert read_content(tmp_path / 'killed' / LAST)['resume']['progress']['iteration'] == 4
+    run_job(make_job(frames, iterations=5), tmp_path / 'killed', ALONE, resume=True)
+    expected, found = (read_content(tmp_path / part / LAST) for part in ('whole', 'killed'))
+    assert_same(found['state'], expected['state'])
+    assert_same(found['resume']['learner'], expected['resume']['learner'])
+    iterations = [line['iteration'] for line in rows(tmp_path / 'killed' / 'training.csv')]
+    assert iterations == ['1', '2', '3', '4', '5']
+
+
+def test_loss_that_is_not_finite_stops_with_its_batch(frames, tmp_path):
+    job = make_job(frames)
+    make_sample = job.training.make_sample
+
+    def spoil(*args, **kwargs):
+        sample = make_sample(*args, **kwargs)
+        if sample.frame_id == '000002':
+            sample.targets.heatmap[0, 0, 0] = float('nan')
+        return sample
+
+    job.training.make_sample = spoil
+    with pytest.raises(NonFiniteLossError, match=r'after 0 steps: the loss is nan') as error:
+        run_job(job, tmp_path, ALONE)
+    [path] = tmp_path.glob('nonfinite_*')
+    assert str(path) in str(error.value)
+    content = torch.load(path, weights_only=True)
+    [ids] = content['frames']
+    assert sorted(ids) == ['000000', '000001', '000002', '000003']
+    [targets] = content['targets']
+    assert torch.isnan(targets['heatmap'][ids.index('000002')]).sum() == 1
+    assert content['images'][0].shape == (4, 3, 64, 128)
+    assert_same(dict(content['network']), dict(job.network.state_dict()))
+
+
+def test_best_model_is_kept(frames, tmp_path, monkeypatch):
+    scores = iter([3.0, 5.0, 4.0])
+    monkeypatch.setattr(
+        'smoke_ros.training.loop.validate', lambda *_: {'3d': next(scores), 'total': 1.0}
+    )
+    job = make_job(frames, validates=True, iterations=3, validate_every=1, checkpoint_every=1)
+    run_job(job, tmp_path, ALONE)
+    progress = read_content(tmp_path / LAST)['resume']['progress']
+    assert (progress['best_iteration'], progress['best_score']) == (2, 5.0)
+    lines = rows(tmp_path / 'validation.csv')
+    assert [line['3d'] for line in lines] == ['3', '5', '4']
+    best, final = (load_checkpoint(tmp_path / name).state for name in (BEST, FINAL))
+    assert not torch.equal(best['heads.heatmap.3.weight'], final['heads.heatmap.3.weight'])
+
+
+def test_resuming_a_finished_run_does_nothing_more(frames, tmp_path):
+    run_job(make_job(frames), tmp_path, ALONE)
+    before = load_checkpoint(tmp_path / FINAL).state
+    outcome = run_job(make_job(frames), tmp_path, ALONE, resume=True)
+    assert outcome.iteration == 4
+    assert_same(load_checkpoint(tmp_path / FINAL).state, before)
