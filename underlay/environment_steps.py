@@ -99,7 +99,9 @@ class Environment:
     def make_packages(self) -> None:
         """Install what the requirement lists name."""
         lists = plan.REQUIREMENT_LISTS[self.kind]
-        self.install(*(word for name in lists for word in ('-r', f'requirements/{name}')))
+        files = [word for name in lists for word in ('-r', f'requirements/{name}')]
+        # What builds a package that comes as source has its version from the same place.
+        self.install('--build-constraint', 'requirements/constraints.txt', *files)
 
     def make_underlay(self) -> None:
         """Make ROS tools find this environment, and without a ROS add what the wheels lack."""
