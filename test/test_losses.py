@@ -41,9 +41,7 @@ REFERENCE_SAMPLES = {
 def make_batch(model, objects=OBJECTS, max_objects=4, **options):
     camera = small_camera(projection_offset=(40.0, 2.0, 0.01))
     geometry = InputGeometry.centred((256, 96), (256, 96))
-    targets = make_targets(
-        objects, camera, geometry, model, max_objects=max_objects, **options
-    )
+    targets = make_targets(objects, camera, geometry, model, max_objects=max_objects, **options)
     return Targets.stack([targets])
 
 
@@ -102,7 +100,9 @@ def test_each_group_of_channels_has_its_own_term(keypoint):
         if channels is None:
             continue
         changed = regression.clone()
-        changed[:, channels] = changed[:, channels].roll(1, 1) + (0 if term == 'orientation' else 1)
+        changed[:, channels] = changed[:, channels].roll(1, 1) + (
+            0 if term == 'orientation' else 1
+        )
         parts = SmokeLoss(model)(heatmap, changed, targets).parts
         assert parts[term] > 1e-2
         others = [float(value) for name, value in parts.items() if name not in ('heatmap', term)]
@@ -144,7 +144,9 @@ def test_entangled_losses_differ_from_the_disentangled():
     heatmap, regression = perfect_outputs(targets, model)
     regression += 0.1 * torch.randn_like(regression)
     totals = {
-        kind: float(SmokeLoss(model, LossConfig(regression=kind))(heatmap, regression, targets).total)
+        kind: float(
+            SmokeLoss(model, LossConfig(regression=kind))(heatmap, regression, targets).total
+        )
         for kind in KINDS
     }
     assert len({round(total, 6) for total in totals.values()}) == 3

@@ -1,0 +1,201 @@
+import dataclasses
+import logging
+
+import pytest
+import torch
+from perfect_outputs import small_model
+from torch.utils.data import DataLoader
+
+from smoke_ros.config.data import DataConfig
+from smoke_ros.data.dataset import KittiDataset, Sample, collate
+from smoke_ros.errors import KittiFormatError
+
+
+def make_dataset(root, *, training=True, seed=0, model=None, **options):
+    return KittiDataset(
+        DataConfig(root=str(root), **options), model or small_model(), training, seed
+    )
+
+
+def same(first: Sample, second: Sample) -> bool:
+    names = [field.name for field in dataclasses.fields(first.targets)]
+    return torch.equal(first.image, second.image) and all(
+        torch.equal(getattr(first.targets, name), getattr(second.targets, name)) for name in names
+    )
+
+
+def damage(root, frame):
+    path = root / f'training/image_2/{frame}.png'
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def test_samples_of_all_labelled_frames(kitti_root):
+    dataset = make_dataset(kitti_root, training=False)
+    assert dataset.frames == ('a', 'b', 'c', 'd')
+    assert dataset.label_counts == {
+        'Car': 2,
+        'Cyclist': 1,
+        'Pedestrian': 1,
+        'Van': 1,
+        'DontCare': 1,
+    }
+    sample = dataset[1]
+    assert sample.frame_id == 'b'
+    assert sample.image.shape == (3, 96, 256)
+    assert sample.image.dtype == torch.float32
+    # The van is background, as for the authors; the box is KITTI's, lifted to its centre.
+    assert sample.targets.present.sum() == 1
+    torch.testing.assert_close(sample.targets.locations[0], torch.tensor((-4.0, 0.7, 12.0)))
+    assert (sample.camera.width, sample.camera.K[0, 0]) == (256, 200.0)
+    assert not dataset[2].targets.present.any()
+
+
+def test_the_image_is_normalised_as_for_the_detector(kitti_root):
+    from smoke_ros.preprocess import InputGeometry, normalise, warp_by_pillow
+
+    dataset = make_dataset(kitti_root, training=False)
+    geometry = InputGeometry.centred((256, 96), (256, 96))
+    expected = normalise(warp_by_pillow(dataset.folder.image('a'), geometry), dataset.model)
+    assert torch.equal(dataset[0].image, expected[0])
+
+
+def test_a_split(kitti_root):
+    assert make_dataset(kitti_root, split='train').frames == ('b', 'd')
+
+
+def test_a_sample_depends_on_seed_epoch_and_index_alone(kitti_root):
+    dataset, again = make_dataset(kitti_root, seed=3), make_dataset(kitti_root, seed=3)
+    for epoch in (0, 7):
+        dataset.set_epoch(epoch)
+        forwards = [dataset[i] for i in range(4)]
+        again.set_epoch(epoch)
+        backwards = [again[i] for i in reversed(range(4))][::-1]
+        assert all(map(same, forwards, backwards))
+
+
+def test_epochs_and_seeds_vary_samples_and_validation_does_not(kitti_root):
+    dataset = make_dataset(kitti_root)
+    first = dataset[0]
+
+    def changes(other):
+        return not same(first, other)
+
+    epochs = []
+    for epoch in range(1, 7):
+        dataset.set_epoch(epoch)
+        epochs.append(changes(dataset[0]))
+    assert any(epochs)
+    assert any(changes(make_dataset(kitti_root, seed=seed)[0]) for seed in range(1, 7))
+    fixed = make_dataset(kitti_root, training=False)
+    plain = fixed[0]
+    fixed.set_epoch(4)
+    assert same(plain, fixed[0])
+
+
+def test_worker_processes_make_the_same_samples(kitti_root):
+    dataset = make_dataset(kitti_root, colour_jitter=0.2)
+    dataset.set_epoch(2)
+    loader = DataLoader(dataset, batch_size=2, num_workers=2, collate_fn=collate)
+    batches = list(loader)
+    expected = [collate([dataset[0], dataset[1]]), collate([dataset[2], dataset[3]])]
+    for batch, alone in zip(batches, expected, strict=True):
+        assert torch.equal(batch.images, alone.images)
+        assert torch.equal(batch.targets.heatmap, alone.targets.heatmap)
+        assert batch.frame_ids == alone.frame_ids
+
+
+def test_a_batch(kitti_root):
+    dataset = make_dataset(kitti_root, training=False, max_objects=5)
+    batch = collate([dataset[0], dataset[3]]).to('cpu')
+    assert batch.images.shape == (2, 3, 96, 256)
+    assert batch.targets.heatmap.shape == (2, 3, 24, 64)
+    assert batch.targets.present.sum(1).tolist() == [1, 2]
+    assert batch.targets.keypoints.shape == (2, 5, 2)
+    assert batch.targets.K.shape == (2, 3, 3)
+    assert batch.frame_ids == ('a', 'd')
+    assert len(batch.cameras) == 2
+
+
+def test_names_in_labels_can_be_merged_and_ignored(kitti_root):
+    merged = make_dataset(kitti_root, training=False, class_map=('Van=Car',))[1].targets
+    assert merged.class_ids[merged.present].tolist() == [1, 0]
+    assert not merged.ignored.any()
+    ignored = make_dataset(kitti_root, training=False, class_map=('DontCare=ignore',))[1].targets
+    rows, columns = ignored.ignored.nonzero(as_tuple=True)
+    # 5..60 by 5..40 px, the pixels that it touches.
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 10, 1, 15)
+
+
+def test_a_mirrored_sample_is_consistent(kitti_root):
+    dataset = make_dataset(kitti_root, flip_probability=1.0, shift_scale_probability=0.0)
+    plain = make_dataset(kitti_root, training=False)
+    flipped = dataset[0]
+    assert flipped.targets.locations[0, 0] == -plain[0].targets.locations[0, 0]
+    assert flipped.camera.K[0, 2] == 255 - 128
+    # The authors' centre moves by one pixel to the right with the mirror.
+    torch.testing.assert_close(flipped.image[:, :, 1:], plain[0].image.flip(-1)[:, :, :-1])
+
+
+def test_a_damaged_image_gives_way_to_the_next_with_a_counted_warning(kitti_root, caplog):
+    damage(kitti_root, 'b')
+    dataset = make_dataset(kitti_root, training=False)
+    assert len(dataset) == 4  # found only when it is read
+    with caplog.at_level(logging.WARNING):
+        assert dataset[1].frame_id == 'c'
+        assert dataset[1].frame_id == 'c'
+    assert dataset.damaged == ('b',)
+    assert len(caplog.records) == 1
+    assert 'b.png' in caplog.text
+    assert '1 of 4 frames' in caplog.text
+
+
+def test_the_training_process_learns_what_its_workers_found(kitti_root):
+    damage(kitti_root, 'd')
+    dataset = make_dataset(kitti_root)
+    batches = list(DataLoader(dataset, batch_size=4, num_workers=1, collate_fn=collate))
+    assert batches[0].frame_ids == ('a', 'b', 'c', 'a')
+    assert dataset.damaged == ('d',)
+
+
+def test_no_image_can_be_read(kitti_root):
+    for frame in 'abcd':
+        damage(kitti_root, frame)
+    with pytest.raises(ValueError, match='none of the 4 images can be read'):
+        make_dataset(kitti_root)[0]
+
+
+def test_strict_refuses_a_damaged_image(kitti_root):
+    damage(kitti_root, 'b')
+    with pytest.raises(KittiFormatError, match=r'b\.png: expected an image'):
+        make_dataset(kitti_root, strict=True)[1]
+
+
+def test_unreadable_frames_are_left_out_with_a_counted_warning(kitti_root, caplog):
+    (kitti_root / 'training/label_2/a.txt').write_text('Car 0 0 what\n')
+    (kitti_root / 'training/calib/b.txt').write_text('P3: 1 2 3\n')
+    (kitti_root / 'training/image_2/c.png').unlink()
+    with caplog.at_level(logging.WARNING):
+        dataset = make_dataset(kitti_root)
+    assert dataset.frames == ('d',)
+    assert '3 of 4 frames cannot be read' in caplog.text
+    for reason in ('a.txt:1: expected 15 fields', 'b.txt: expected a line P2:', 'c: no image'):
+        assert reason in caplog.text
+    assert dataset.label_counts == {'Car': 1, 'Pedestrian': 1}
+
+
+def test_strict_refuses_an_unreadable_label(kitti_root):
+    (kitti_root / 'training/label_2/a.txt').write_text('Car 0 0 what\n')
+    with pytest.raises(KittiFormatError, match=r'a\.txt:1'):
+        make_dataset(kitti_root, strict=True)
+
+
+def test_a_split_of_frames_that_are_not_there(kitti_root):
+    assert make_dataset(kitti_root, split='odd').frames == ('a',)
+    with pytest.raises(FileNotFoundError, match='zzz'):
+        make_dataset(kitti_root, split='odd', strict=True)
+
+
+def test_a_camera_that_is_none(kitti_root):
+    (kitti_root / 'training/calib/a.txt').write_text('P2: ' + '0 ' * 12)
+    with pytest.raises(KittiFormatError, match=r'a\.txt: the camera is not calibrated'):
+        make_dataset(kitti_root, strict=True)
