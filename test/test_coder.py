@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_channels_of_a_layout_follow_one_another(keypoint, orientation):
     )
     taken = [part for part in layout[:-1] if part is not None]
     assert taken[0].start == 0
-    for part, following in zip(taken, taken[1:], strict=False):
+    for part, following in itertools.pairwise(taken):
         assert part.stop == following.start
     assert taken[-1].stop == layout.channels
 
