@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 from smoke_ros.calibration import Calibration, camera_from_calibration, read_camera_yaml
 from smoke_ros.structures import CameraModel
@@ -26,6 +27,22 @@ def calibration_from_message(message: CameraInfo) -> Calibration:
         roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
         binning=(message.binning_x, message.binning_y),
     )
+
+
+def calibration_to_message(calibration: Calibration, header: Header) -> CameraInfo:
+    """Invert :func:`calibration_from_message`; without R and P, R is no rotation and P is K."""
+    K = np.asarray(calibration.K, np.float64)
+    R = np.eye(3) if calibration.R is None else calibration.R
+    P = np.column_stack((K, np.zeros(3))) if calibration.P is None else calibration.P
+    message = CameraInfo(header=header, width=calibration.width, height=calibration.height)
+    message.distortion_model = calibration.distortion_model or 'plumb_bob'
+    message.d = list(calibration.D) or [0.0] * 5
+    message.k, message.r, message.p = (np.ravel(matrix).tolist() for matrix in (K, R, P))
+    x, y, width, height = calibration.roi
+    roi = message.roi
+    roi.x_offset, roi.y_offset, roi.width, roi.height = x, y, width, height
+    message.binning_x, message.binning_y = calibration.binning
+    return message
 
 
 def calibration_from_url(url: str) -> Calibration:

@@ -1,0 +1,110 @@
+"""Labelled objects as vision_msgs/Detection3DArray, and back.
+
+A Detection3D has no field for what KITTI's labels say beside the box, and KITTI's evaluation asks
+for: its ``id`` has it, as ``truncation=0.00 occlusion=1 bbox=712.40,143.00,810.73,307.92``. Of
+messages from elsewhere the 2D box and the truncation are worked out from the 3D box. A region that
+is not labelled (DontCare) is a detection of size 0 with its 2D box in the ``id``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3D as Detection3DMessage
+from vision_msgs.msg import Detection3DArray, ObjectHypothesisWithPose
+
+from smoke_ros.data.kitti import DONT_CARE, KittiObject
+from smoke_ros.geometry import projected_extent
+from smoke_ros.ros.messages import message_to_detections, pose_from_box, size_from_box
+from smoke_ros.structures import Box3D, CameraModel, Detection3D
+
+_NUMBER = r'-?\d+(?:\.\d+)?'
+_ID = re.compile(
+    rf'truncation=(?P<truncation>{_NUMBER}) occlusion=(?P<occlusion>-?\d+) '
+    rf'bbox=(?P<bbox>{_NUMBER}(?:,{_NUMBER}){{3}})'
+)
+
+#: What KITTI's files have in place of a 3D box.
+_NO_LOCATION, _NO_DIMENSIONS, _NO_ANGLE = (-1000.0,) * 3, (-1.0,) * 3, -10.0
+
+
+def objects_to_message(objects: Iterable[KittiObject], header: Header) -> Detection3DArray:
+    """Make the message of one image's labels, in the optical frame that ``header`` names."""
+    return Detection3DArray(
+        header=header, detections=[_object_to_message(item, header) for item in objects]
+    )
+
+
+def _object_to_message(item: KittiObject, header: Header) -> Detection3DMessage:
+    bbox = ','.join(f'{value:.2f}' for value in item.bbox_xyxy_px)
+    message = Detection3DMessage(header=header)
+    message.id = f'truncation={item.truncation:.2f} occlusion={item.occlusion} bbox={bbox}'
+    if item.class_name != DONT_CARE:
+        box = Box3D(item.location, item.dimensions, item.rotation_y)
+        message.bbox.center, message.bbox.size = pose_from_box(box), size_from_box(box)
+    result = ObjectHypothesisWithPose()
+    result.hypothesis.class_id, result.hypothesis.score = item.class_name, 1.0
+    result.pose.pose = message.bbox.center
+    message.results = [result]
+    return message
+
+
+def message_to_objects(message: Detection3DArray, camera: CameraModel) -> list[KittiObject]:
+    """Return the labels of a message; see the module on what it may lack.
+
+    An object of another program's that lies behind the camera, or wholly outside its image, is
+    left out.
+
+    Raises
+    ------
+    ValueError
+        If an object has no class.
+    """
+    boxes = message_to_detections(message)
+    pairs = zip(boxes, message.detections, strict=True)
+    objects = [_to_object(box, entry.id, camera) for box, entry in pairs]
+    return [item for item in objects if item is not None]
+
+
+def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject | None:
+    match = _ID.fullmatch(text)
+    if match is None:
+        return _projected(box, camera)
+    x1, y1, x2, y2 = (float(value) for value in match['bbox'].split(','))
+    ignored = box.class_name == DONT_CARE
+    return KittiObject(
+        location=_NO_LOCATION if ignored else box.location,  # type: ignore[arg-type]
+        dimensions=_NO_DIMENSIONS if ignored else box.dimensions,  # type: ignore[arg-type]
+        rotation_y=_NO_ANGLE if ignored else box.rotation_y,
+        class_name=box.class_name,
+        truncation=float(match['truncation']),
+        occlusion=int(match['occlusion']),
+        observation_angle=_NO_ANGLE if ignored else box.alpha,
+        bbox_xyxy_px=(x1, y1, x2, y2),
+    )
+
+
+def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
+    """Return an object whose 2D box is that of its 3D box; None where it is out of sight."""
+    extent = projected_extent(camera.K, box.corners(), camera.projection_offset)
+    if extent is None:
+        return None
+    size = (camera.width, camera.height, camera.width, camera.height)
+    inside = np.clip(extent, 0.0, size)
+    area, seen = (float((e[2] - e[0]) * (e[3] - e[1])) for e in (extent, inside))
+    if seen <= 0.0:
+        return None
+    x1, y1, x2, y2 = map(float, inside)
+    return KittiObject(
+        location=box.location,
+        dimensions=box.dimensions,
+        rotation_y=box.rotation_y,
+        class_name=box.class_name,
+        truncation=1.0 - seen / area,
+        occlusion=-1,
+        observation_angle=box.alpha,
+        bbox_xyxy_px=(x1, y1, x2, y2),
+    )

@@ -1,0 +1,149 @@
+"""KITTI's frames and drives, and folders of images, as bags."""
+
+from __future__ import annotations
+
+import array
+import heapq
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from tqdm import tqdm
+from vision_msgs.msg import Detection3DArray
+
+from smoke_ros.calibration import Calibration
+from smoke_ros.data.drives import DriveCamera, DriveImage, read_drive_calibration, read_labels
+from smoke_ros.data.layout import read_image
+from smoke_ros.ros.bags import BagWriter
+from smoke_ros.ros.camera_info import calibration_to_message
+from smoke_ros.ros.ground_truth import objects_to_message
+from smoke_ros.ros.images import bgr_to_image
+from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
+from smoke_ros.ros.stamps import stamp_message
+from smoke_ros.structures import Vector3
+
+#: Beginnings of the names of topics and frames.
+PREFIX = 'camera'
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a recording becomes a bag.
+
+    Attributes
+    ----------
+    calibration
+        Stands for the recording's own.
+    rectified
+        Whether the images of a ROS calibration are rectified; KITTI's always are.
+    compressed
+        Store the files as they are, as CompressedImage, rather than as pixels.
+    storage
+        'mcap' or 'sqlite3'.
+    overwrite
+        Replace a bag that is there.
+    """
+
+    calibration: Path | None = None
+    rectified: bool = False
+    compressed: bool = False
+    storage: str = 'mcap'
+    overwrite: bool = False
+
+
+def write_drive(cameras: list[DriveCamera], path: Path, conversion: Conversion) -> dict[str, int]:
+    """Write a recording as a bag; return the number of messages by topic.
+
+    Of each camera there are an image topic (``/camera_2/image_rect``), ``camera_info`` and, where
+    there are labels, ``ground_truth``. Boxes and P are in the frame of the camera itself.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at ``path`` already.
+    FileNotFoundError, ValueError
+        If an image has no calibration, or a file is not what it should be.
+    """
+    streams = [_CameraTopics(camera, conversion) for camera in cameras]
+    counts: dict[str, int] = {}
+    total = sum(len(camera.images) for camera in cameras)
+    with BagWriter(path, conversion.storage, overwrite=conversion.overwrite) as bag:
+        for stream in streams:
+            stream.announce(bag)
+        in_order = heapq.merge(
+            *(zip(stream.images, itertools.repeat(stream), strict=False) for stream in streams),
+            key=lambda pair: pair[0].stamp_ns,
+        )
+        for image, stream in tqdm(in_order, total=total, unit='image', disable=None):
+            for topic, message in stream.messages(image):
+                bag.write(topic, message, image.stamp_ns)
+                counts[topic] = counts.get(topic, 0) + 1
+    return counts
+
+
+class _CameraTopics:
+    """One camera's topics, and the messages of its images."""
+
+    def __init__(self, camera: DriveCamera, conversion: Conversion) -> None:
+        self.images = camera.images
+        self._number, self._conversion = camera.number, conversion
+        self._known: dict[tuple[Path, tuple[int, int]], tuple[Calibration, Vector3]] = {}
+        first = self._calibration_path(camera.images[0])
+        is_ros = first.suffix in ('.yaml', '.yml')
+        base = PREFIX if camera.number is None else f'{PREFIX}_{camera.number}'
+        kind = 'image_rect' if conversion.rectified or not is_ros else 'image_raw'
+        self._frame_id = f'{base}_optical'
+        self._image_topic = f'/{base}/{kind}' + ('/compressed' if conversion.compressed else '')
+        self._info_topic, self._truth_topic = f'/{base}/camera_info', f'/{base}/ground_truth'
+
+    def announce(self, bag: BagWriter) -> None:
+        """Add the topics to a bag."""
+        image_class = CompressedImage if self._conversion.compressed else Image
+        bag.add_topic(self._image_topic, image_class, SENSOR_DATA)
+        bag.add_topic(self._info_topic, CameraInfo, SENSOR_DATA)
+        if any(image.labels for image in self.images):
+            bag.add_topic(self._truth_topic, Detection3DArray, RELIABLE)
+
+    def messages(self, image: DriveImage) -> Iterator[tuple[str, object]]:
+        """Yield the messages of an image, each with its topic."""
+        header = Header(frame_id=self._frame_id, stamp=stamp_message(image.stamp_ns))
+        pixels = read_image(image.path)
+        size = (pixels.shape[1], pixels.shape[0])
+        calibration, offset = self._calibration(self._calibration_path(image), size)
+        yield self._info_topic, calibration_to_message(calibration, header)
+        if self._conversion.compressed:
+            yield self._image_topic, _compressed(image.path, header)
+        else:
+            yield self._image_topic, bgr_to_image(pixels, header)
+        if image.labels is not None:
+            yield (
+                self._truth_topic,
+                objects_to_message(read_labels(image.labels, offset), header),
+            )
+
+    def _calibration_path(self, image: DriveImage) -> Path:
+        path = self._conversion.calibration or image.calibration
+        if path is None:
+            raise FileNotFoundError(
+                f'{image.path}: no calibration with it; give one by --calib (a ROS .yaml or a '
+                'KITTI .txt)'
+            )
+        return path
+
+    def _calibration(self, path: Path, size: tuple[int, int]) -> tuple[Calibration, Vector3]:
+        key = (path, size)
+        if key not in self._known:
+            # Object frames have a file each: the last is enough, a drive has one for all.
+            self._known = {key: read_drive_calibration(path, self._number, size)}
+        return self._known[key]
+
+
+def _compressed(path: Path, header: Header) -> CompressedImage:
+    """Make a message of a JPEG or PNG file, byte for byte."""
+    kind = 'png' if path.suffix.lower() == '.png' else 'jpeg'
+    message = CompressedImage(header=header, format=f'bgr8; {kind} compressed bgr8')
+    message.data = array.array('B', path.read_bytes())
+    return message
