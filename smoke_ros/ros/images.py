@@ -1,9 +1,9 @@
 """Image messages to OpenCV images and back.
 
-What cv_bridge would do, with three differences that a node in the field needs: ``step`` is
-honoured (cv_bridge's Python releases take padded rows for pixels), YUV 4:2:2 and 16-bit images are
-converted on every ROS distribution, and a message that does not add up is refused with what was
-expected and what came, before a byte of it is read.
+cv_bridge converts 8-bit colours and greys. Around it is what a node in the field needs beside:
+``step`` is honoured (cv_bridge's Python releases take padded rows for pixels), Bayer, YUV and 16-bit
+images are converted on every ROS distribution, and a message that does not add up is refused with what
+was expected and what came, before a byte of it is read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 import numpy.typing as npt
+from cv_bridge import CvBridge
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -32,6 +33,12 @@ class PackedEncoding:
     to_bgr: int | None
 
 
+_BRIDGE = CvBridge()
+
+#: Encodings that cv_bridge converts, and their channels.
+BRIDGED = {'rgb8': 3, 'bgra8': 4, 'rgba8': 4, 'mono8': 1}
+
+
 def _packed_encodings() -> dict[str, PackedEncoding]:
     encodings = {
         # OpenCV names Bayer patterns by their second row and column, ROS by their first.
@@ -46,9 +53,10 @@ def _packed_encodings() -> dict[str, PackedEncoding]:
         'rgba': (4, cv2.COLOR_RGBA2BGR),
     }
     table = {
-        f'{name}{bits}': PackedEncoding(f'u{bits // 8}', *rest)
-        for name, rest in encodings.items()
+        f'{name}{bits}': PackedEncoding(f'u{bits // 8}', channels, to_bgr)
+        for name, (channels, to_bgr) in encodings.items()
         for bits in (8, 16)
+        if f'{name}{bits}' not in BRIDGED
     }
     # Encodings that name a type alone are taken as OpenCV orders colours.
     for name, dtype in (('8U', 'u1'), ('16U', 'u2'), ('32F', 'f4'), ('64F', 'f8')):
@@ -64,7 +72,7 @@ def _packed_encodings() -> dict[str, PackedEncoding]:
     return table
 
 
-#: Encodings whose pixels lie one after the other.
+#: Encodings whose pixels lie one after the other and that are converted here.
 PACKED = _packed_encodings()
 
 #: Encodings with a plane of brightness and one of colour -> rows of `step` bytes in both together,
@@ -72,7 +80,7 @@ PACKED = _packed_encodings()
 _PLANAR = {'nv21': 1.5, 'nv24': 3.0}
 
 #: Names of all encodings that are understood.
-ENCODINGS = (*PACKED, *_PLANAR)
+ENCODINGS = (*BRIDGED, *PACKED, *_PLANAR)
 
 #: BT.601 with video levels, as OpenCV converts the other YUV formats: B, G, R from (Y, U, V, 1).
 _BGR_FROM_YUV = np.array(
@@ -102,6 +110,8 @@ def image_to_bgr(message: Image) -> BgrImage:
     """
     if message.width < 1 or message.height < 1:
         raise ValueError(f'the image is empty ({message.width}x{message.height} pixels)')
+    if message.encoding in BRIDGED:
+        return _bridged_to_bgr(message, message.width * BRIDGED[message.encoding])
     if message.encoding in PACKED:
         return _packed_to_bgr(message, PACKED[message.encoding])
     if message.encoding in _PLANAR:
@@ -113,6 +123,24 @@ def image_to_bgr(message: Image) -> BgrImage:
     raise ValueError(
         f'unknown encoding {message.encoding!r}; understood are {", ".join(ENCODINGS)}'
     )
+
+
+def _bridged_to_bgr(message: Image, row_bytes: int) -> BgrImage:
+    _check_layout(message, row_bytes, message.height)
+    if message.step != row_bytes:
+        message = _without_padding(message, row_bytes)
+    return np.asarray(_BRIDGE.imgmsg_to_cv2(message, 'bgr8'))
+
+
+def _without_padding(message: Image, row_bytes: int) -> Image:
+    rows: npt.NDArray[np.uint8] = np.ndarray(
+        (message.height, row_bytes), np.uint8, buffer=message.data, strides=(message.step, 1)
+    )
+    packed = Image(
+        height=message.height, width=message.width, encoding=message.encoding, step=row_bytes
+    )
+    packed.data = array.array('B', rows.tobytes())
+    return packed
 
 
 def _packed_to_bgr(message: Image, encoding: PackedEncoding) -> BgrImage:
