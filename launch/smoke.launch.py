@@ -1,0 +1,153 @@
+r"""Start the node that detects objects in a camera's images, and RViz where that is wanted.
+
+::
+
+    ros2 launch smoke_ros smoke.launch.py image:=/camera/image_rect \
+        camera_info:=/camera/camera_info model:=my_weights.pth rviz:=true
+
+The node's parameters come from a YAML file. An argument that stands for one of them, where it is
+given, goes before the file.
+"""
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchContext, LaunchDescription
+
+#: Arguments that set the parameter of the same name.
+PARAMETERS = ('model', 'device', 'camera_info_url')
+
+#: The topics of config/smoke.rviz. What comes from the node is named by the node's own name.
+RVIZ_NODE = '/smoke_node'
+RVIZ_OUTPUTS = ('markers', 'debug_image')
+RVIZ_IMAGE = '/image'
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments; what they start is decided when they are known."""
+    return LaunchDescription([*_arguments(), OpaqueFunction(function=_actions)])
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    in_share = [FindPackageShare('smoke_ros'), 'config']
+    yes_or_no = ['true', 'false']
+    return [
+        DeclareLaunchArgument(
+            'params_file', default_value=PathJoinSubstitution([*in_share, 'smoke.yaml']),
+            description='YAML file with the parameters of the node',
+        ),
+        DeclareLaunchArgument(
+            'model', default_value='',
+            description='name of a model in models/registry.yaml, or path of a weights file; '
+            'empty: as in params_file',
+        ),
+        DeclareLaunchArgument(
+            'device', default_value='',
+            description='what the network runs on: auto, cpu, cuda or cuda:N; '
+            'empty: as in params_file',
+        ),
+        DeclareLaunchArgument(
+            'camera_info_url', default_value='',
+            description='calibration YAML to use in place of the camera_info topic: a path, '
+            'file://... or package://package/path; empty: as in params_file',
+        ),
+        DeclareLaunchArgument(
+            'image', default_value='image', description='topic with the images of the camera'
+        ),
+        DeclareLaunchArgument(
+            'camera_info', default_value='camera_info',
+            description='topic with the CameraInfo that belongs to the images',
+        ),
+        DeclareLaunchArgument(
+            'namespace', default_value='', description='namespace of the node and its topics'
+        ),
+        DeclareLaunchArgument(
+            'name', default_value='smoke_node', description='name of the node'
+        ),
+        DeclareLaunchArgument(
+            'use_sim_time', default_value='', choices=['', *yes_or_no],
+            description='whether time comes from /clock; empty: as in params_file',
+        ),
+        DeclareLaunchArgument(
+            'log_level', default_value='info',
+            choices=['debug', 'info', 'warn', 'error', 'fatal'],
+            description='least severity that the node logs',
+        ),
+        DeclareLaunchArgument(
+            'rviz', default_value='false', choices=yes_or_no, description='whether to start RViz'
+        ),
+        DeclareLaunchArgument(
+            'rviz_config', default_value=PathJoinSubstitution([*in_share, 'smoke.rviz']),
+            description='configuration of RViz',
+        ),
+        DeclareLaunchArgument(
+            'fixed_frame', default_value='',
+            description="frame that RViz shows all in; the images' own frame_id needs no tf; "
+            'empty: as in rviz_config',
+        ),
+    ]  # fmt: skip
+
+
+def _actions(context: LaunchContext) -> list[Node]:
+    given = {
+        name: LaunchConfiguration(name).perform(context)
+        for name in (
+            *PARAMETERS, 'params_file', 'image', 'camera_info', 'namespace', 'name',
+            'use_sim_time', 'log_level', 'rviz', 'rviz_config', 'fixed_frame',
+        )
+    }  # fmt: skip
+    actions = [_smoke_node(given)]
+    if given['rviz'] == 'true':
+        actions.append(_rviz(given))
+    return actions
+
+
+def _smoke_node(given: dict[str, str]) -> Node:
+    return Node(
+        package='smoke_ros',
+        executable='smoke_node',
+        name=given['name'],
+        namespace=given['namespace'],
+        parameters=[given['params_file'], _given_parameters(given)],
+        remappings=[('image', given['image']), ('camera_info', given['camera_info'])],
+        arguments=['--ros-args', '--log-level', given['log_level']],
+        output='screen',
+    )
+
+
+def _rviz(given: dict[str, str]) -> Node:
+    frame = given['fixed_frame']
+    node = _absolute(given['name'], given['namespace'])
+    return Node(
+        package='rviz2',
+        executable='rviz2',
+        name='rviz',
+        arguments=['-d', given['rviz_config'], *(['-f', frame] if frame else [])],
+        parameters=[_sim_time(given)],
+        remappings=[
+            *((f'{RVIZ_NODE}/{topic}', f'{node}/{topic}') for topic in RVIZ_OUTPUTS),
+            (RVIZ_IMAGE, _absolute(given['image'], given['namespace'])),
+        ],
+    )
+
+
+def _given_parameters(given: dict[str, str]) -> dict[str, ParameterValue | bool]:
+    # A string is to stay one, also where it looks like a number.
+    parameters: dict[str, ParameterValue | bool] = {
+        name: ParameterValue(given[name], value_type=str) for name in PARAMETERS if given[name]
+    }
+    return {**parameters, **_sim_time(given)}
+
+
+def _sim_time(given: dict[str, str]) -> dict[str, bool]:
+    return {'use_sim_time': given['use_sim_time'] == 'true'} if given['use_sim_time'] else {}
+
+
+def _absolute(name: str, namespace: str) -> str:
+    """Return a name as the node resolves it, with all its namespaces."""
+    if name.startswith('/'):
+        return name
+    return '/' + '/'.join(part for part in (namespace.strip('/'), name) if part)
