@@ -2,8 +2,8 @@
 
 cv_bridge converts 8-bit colours and greys. Around it is what a node in the field needs beside:
 ``step`` is honoured (cv_bridge's Python releases take padded rows for pixels), Bayer, YUV and
-16-bit images are converted on every ROS distribution, and a message that does not add up is refused
-with what was expected and what came, before a byte of it is read.
+16-bit images are converted on every ROS distribution, and a message that does not add up is
+refused with what was expected and what came, before a byte of it is read.
 """
 
 from __future__ import annotations
