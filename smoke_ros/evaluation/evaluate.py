@@ -134,10 +134,31 @@ def evaluate_frames(
             f'labels and detections must have as many frames, got {len(truth)} and '
             f'{len(detections)}'
         )
+    tables = ObjectTable.from_frames(truth), ObjectTable.from_frames(detections)
+    return evaluate_tables(*tables, len(truth), config)
+
+
+def evaluate_tables(
+    truth: ObjectTable,
+    detections: ObjectTable,
+    frames: int,
+    config: EvaluationConfig | None = None,
+) -> Evaluation:
+    """Do :func:`evaluate_frames` for objects that are columns already.
+
+    Parameters
+    ----------
+    truth, detections
+        Of the same frames, by the same numbers.
+    frames
+        How many there are, those without objects included.
+    config
+        As above.
+    """
     config = config or EvaluationConfig()
-    scene = _Scene(ObjectTable.from_frames(truth), ObjectTable.from_frames(detections), config)
+    scene = _Scene(truth, detections, config)
     classes = tuple(scene.evaluate_class(i) for i in range(len(config.classes)))
-    return Evaluation(config, len(truth), classes)
+    return Evaluation(config, frames, classes)
 
 
 class _Scene:

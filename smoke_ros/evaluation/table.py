@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +67,28 @@ class ObjectTable:
             occlusion=np.array([item.occlusion for item in objects], np.int64),
             score=np.array([1.0 if item.score is None else item.score for item in objects], float),
         )
+
+    @classmethod
+    def joined(cls, tables: Sequence[ObjectTable], frames: Sequence[int]) -> ObjectTable:
+        """Put tables one after the other, given how many frames each of them is of."""
+        empty = cls.from_frames([])
+        first = np.cumsum([0, *frames])
+        columns: dict[str, npt.NDArray[Any]] = {
+            field.name: np.concatenate(
+                [getattr(empty, field.name), *(getattr(table, field.name) for table in tables)]
+            )
+            for field in dataclasses.fields(cls)
+        }
+        shifted = [table.frame + start for table, start in zip(tables, first[:-1], strict=True)]
+        columns['frame'] = np.concatenate([empty.frame, *shifted])
+        return cls(**columns)
+
+    def where(self, rows: BoolArray) -> ObjectTable:
+        """Return the objects for which ``rows`` (N,) is true; frames keep their numbers."""
+        columns = {
+            field.name: getattr(self, field.name)[rows] for field in dataclasses.fields(self)
+        }
+        return ObjectTable(**columns)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -38,3 +38,14 @@ def test_columns_of_no_objects():
     assert (len(nothing), nothing.boxes.shape, nothing.bbox.shape) == (0, (0, 7), (0, 4))
     assert not nothing.of_classes(['Car']).any()
     assert len(overlapping_pairs(nothing, nothing).overlap_3d) == 0
+
+
+def test_joined_tables_are_those_of_all_frames(make_object):
+    frames = [[make_object(x=1.0)], [], [make_object(x=2.0), make_object('Van', x=3.0)], []]
+    parts = [ObjectTable.from_frames(frames[:2]), ObjectTable.from_frames(frames[2:])]
+    joined, whole = ObjectTable.joined(parts, [2, 2]), ObjectTable.from_frames(frames)
+    for column in ('frame', 'class_name', 'boxes', 'bbox', 'score', 'occlusion'):
+        np.testing.assert_array_equal(getattr(joined, column), getattr(whole, column))
+    vans = joined.where(joined.of_classes(['van']))
+    assert (vans.frame.tolist(), vans.boxes[:, 0].tolist()) == ([2], [3.0])
+    assert len(ObjectTable.joined([], [])) == 0
