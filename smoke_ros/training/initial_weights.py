@@ -28,7 +28,11 @@ IMAGENET_DLA34 = ModelEntry(
 )
 
 #: A name in the DLA authors' file -> its name in our trunk, as regular expressions.
-_TRUNK_RENAMES = ((r'\bbn([12])\b', r'norm\1'), (r'\bbn\b', 'norm'), (r'^', 'backbone.'))
+_TRUNK_RENAMES = (
+    (r'\bbn([12])\b', r'norm\1'),
+    (r'\bbn\b', 'norm'),
+    (r'^(?!fc\.)', 'backbone.'),  # fc tells ImageNet's classes apart; we have no use for it
+)
 _TRUNK_SIGNATURE = 'base_layer.0.weight'
 _TRUNK, _HEADS = 'backbone.', 'heads.'
 

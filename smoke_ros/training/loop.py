@@ -191,14 +191,15 @@ class _Run:
         network = self._learner.model_network
         figures = validate(network, job.run, job.validation, self._processes)
         progress.validated = progress.iteration
-        is_best = not progress.best_iteration or figures[SCORE] > progress.best_score
+        # Of equals, such as the first ones that find nothing, the later one.
+        is_best = not progress.best_iteration or figures[SCORE] >= progress.best_score
         if is_best:
             progress.best_iteration, progress.best_score = progress.iteration, figures[SCORE]
         if self._log is not None:
             self._log.validation(progress.iteration, figures)
             logger.info(
-                'step %d: 3D AP %.2f, loss %.3f%s', progress.iteration, figures[SCORE],
-                figures['total'], ', the best so far' if is_best else '',
+                'step %d: on validation score %.2f, loss %.3f%s', progress.iteration,
+                figures[SCORE], figures['total'], ', the best so far' if is_best else '',
             )  # fmt: skip
             if is_best:
                 save_checkpoint(self._out / BEST, network, job.run.model, job.record)

@@ -16,7 +16,7 @@ from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.dataset import KittiDataset, collate
 from smoke_ros.data.kitti import DONT_CARE, KittiObject, detection_to_object
 from smoke_ros.detector import Detector
-from smoke_ros.evaluation import Evaluation, evaluate_frames
+from smoke_ros.evaluation import ClassEvaluation, Evaluation, evaluate_frames
 from smoke_ros.losses import SmokeLoss, count_positives
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import Smoke
@@ -28,7 +28,7 @@ from smoke_ros.training.run_config import RunConfig
 LOWEST_SCORE = 0.05
 
 #: Name, among the figures, of the one by which models are compared.
-SCORE = '3d'
+SCORE = 'score'
 
 #: Objects by frame.
 Found = dict[str, list[KittiObject]]
@@ -41,9 +41,9 @@ def validate(
 
     Returns
     -------
-    By name: the losses as training has them, scaled to its batch; ``3d``, the mean over classes of
-    moderate 3D AP_R40 at KITTI's overlaps; that of each class, and from above; each class's
-    recall and median error of depth; NaN for what cannot be said.
+    By name: the losses as training has them; ``score``, the mean of :func:`class_score` over the
+    classes; of each class moderate AP_R40 in space, from above and in the image, recall in the
+    image, and the median error of depth. NaN for what cannot be said.
     """
     indices = range(processes.rank, len(dataset), processes.size)
     loader: DataLoader[Any] = DataLoader(
@@ -119,17 +119,30 @@ def _mean_losses(parts: list[dict[str, float]], run: RunConfig) -> dict[str, flo
 def _figures(evaluation: Evaluation) -> dict[str, float]:
     precisions = evaluation.kitti(benchmark=True)
     figures: dict[str, float] = {}
-    scores = []
     for part in evaluation.classes:
         name = part.class_name.lower()
         for metric in ('3d', 'bev', '2d'):
             value = precisions[f'{name}/{metric}/moderate']['AP_R40']
             figures[f'{name}/{metric}'] = _number(value)
-        if part.objects:
-            scores.append(figures[f'{name}/3d'])
         figures[f'{name}/recall'] = _number(part.errors.recall.recall)
         figures[f'{name}/depth_median_m'] = _number(part.errors.depth.median_abs_m)
+    scores = [score for part in evaluation.classes if (score := class_score(part)) is not None]
     return {SCORE: sum(scores) / len(scores) if scores else math.nan, **figures}
+
+
+def class_score(part: ClassEvaluation) -> float | None:
+    """Return moderate 3D AP_R40, in percent; None where no object counts.
+
+    With fewer objects than AP has recall points it says nothing, even 0 for detections without a
+    fault; then it is F1, of the detections that reach the score threshold.
+    """
+    [found] = [s for s in part.benchmark if (s.metric, s.difficulty) == ('3d', 'moderate')]
+    if not found.objects:
+        return None
+    if found.meaningful:
+        return found.r40
+    right = 2 * found.true_positives
+    return 100.0 * right / (right + found.false_positives + found.false_negatives)
 
 
 def _number(value: float | None) -> float:

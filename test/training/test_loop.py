@@ -191,14 +191,14 @@ def test_loss_that_is_not_finite_stops_with_its_batch(frames, tmp_path):
 def test_best_model_is_kept(frames, tmp_path, monkeypatch):
     scores = iter([3.0, 5.0, 4.0])
     monkeypatch.setattr(
-        'smoke_ros.training.loop.validate', lambda *_: {'3d': next(scores), 'total': 1.0}
+        'smoke_ros.training.loop.validate', lambda *_: {'score': next(scores), 'total': 1.0}
     )
     job = make_job(frames, validates=True, iterations=3, validate_every=1, checkpoint_every=1)
     run_job(job, tmp_path, ALONE)
     progress = read_content(tmp_path / LAST)['resume']['progress']
     assert (progress['best_iteration'], progress['best_score']) == (2, 5.0)
     lines = rows(tmp_path / 'validation.csv')
-    assert [line['3d'] for line in lines] == ['3', '5', '4']
+    assert [line['score'] for line in lines] == ['3', '5', '4']
     best, final = (load_checkpoint(tmp_path / name).state for name in (BEST, FINAL))
     assert not torch.equal(best['heads.heatmap.3.weight'], final['heads.heatmap.3.weight'])
 

@@ -36,8 +36,9 @@ MODEL = ModelConfig(
     input_height=HEIGHT,
     reference_focal_px=100.0,
 )
+#: Images are twice as large, so that objects are high enough for KITTI's protocol to count.
 CAMERA = CameraModel.from_intrinsics(
-    [[100.0, 0.0, WIDTH / 2], [0.0, 100.0, HEIGHT / 2], [0.0, 0.0, 1.0]], WIDTH, HEIGHT
+    [[200.0, 0.0, WIDTH], [0.0, 200.0, HEIGHT], [0.0, 0.0, 1.0]], 2 * WIDTH, 2 * HEIGHT
 )
 
 #: Class, x, z and heading of the objects of each frame; they stand on a road 1.6 m below.
@@ -84,7 +85,10 @@ def write_frames(root: Path, camera: CameraModel = CAMERA) -> Path:
         labels = [make_object(*values) for values in objects]
         for item in labels:
             x1, y1, x2, y2 = (int(v) for v in item.bbox_xyxy_px)
-            heading = (int(127 + 127 * np.cos(item.rotation_y)), 0 if item.class_name == 'Car' else 255)
+            heading = (
+                int(127 + 127 * np.cos(item.rotation_y)),
+                0 if item.class_name == 'Car' else 255,
+            )
             image[y1:y2, x1:x2] = (*heading, int(15 * item.location[2]))
         name = f'{index:06d}'
         cv2.imwrite(str(root / 'image_2' / f'{name}.png'), image)
@@ -98,10 +102,9 @@ def make_object(class_name: str, x: float, z: float, rotation_y: float) -> Kitti
     box = Box3D((x, ROAD_M - dimensions[1] / 2, z), dimensions, rotation_y)
     extent = projected_extent(CAMERA.K, box.corners())
     assert extent is not None
-    bbox = tuple(float(v) for v in extent.clip(0, (WIDTH - 1, HEIGHT - 1, WIDTH - 1, HEIGHT - 1)))
-    return KittiObject(
-        box.location, dimensions, rotation_y, class_name, 0.0, 0, box.alpha, bbox
-    )
+    last = (CAMERA.width - 1, CAMERA.height - 1) * 2
+    bbox = tuple(float(v) for v in extent.clip(0, last))
+    return KittiObject(box.location, dimensions, rotation_y, class_name, 0.0, 0, box.alpha, bbox)
 
 
 def make_run(root: Path, **training: object) -> RunConfig:

@@ -1,0 +1,43 @@
+"""One of the processes that test_processes.py starts with torchrun."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from tiny_smoke import make_job
+
+from smoke_ros.training.loop import run_job
+from smoke_ros.training.processes import join_processes
+from smoke_ros.training.state import LAST
+
+
+def main(data: str, out: str, options: str) -> int:
+    """Train to the end, then anew until one process is asked to end, and go on from there."""
+    torch.set_num_threads(1)
+    with join_processes('cpu') as processes:
+        whole = make_job(Path(data), validates=True, **json.loads(options))
+        print('whole:', run_job(whole, Path(out) / 'whole', processes))
+
+        stopped = make_job(Path(data), validates=True, **json.loads(options))
+        if processes.rank == 1:
+            make_sample = stopped.training.make_sample
+
+            def end(*args, **kwargs):
+                stopped.training.make_sample = make_sample
+                os.kill(os.getpid(), signal.SIGTERM)
+                return make_sample(*args, **kwargs)
+
+            stopped.training.make_sample = end
+        print('stopped:', run_job(stopped, Path(out) / 'parts', processes))
+
+        rest = make_job(Path(data), validates=True, **json.loads(options))
+        assert (Path(out) / 'parts' / LAST).exists()
+        print('resumed:', run_job(rest, Path(out) / 'parts', processes, resume=True))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(*sys.argv[1:]))

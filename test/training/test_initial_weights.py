@@ -1,0 +1,169 @@
+import logging
+
+import pytest
+import torch
+from tiny_smoke import MODEL, make_network
+
+from smoke_ros.checkpoint import TrainingRecord, save_checkpoint
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.errors import CheckpointError
+from smoke_ros.network.dla import Dla34
+from smoke_ros.network.smoke import build_network
+from smoke_ros.training.initial_weights import (
+    IMAGENET_DLA34,
+    InitialWeights,
+    read_initial_weights,
+    start_from,
+)
+
+
+def weights_of(network, model=MODEL) -> InitialWeights:
+    return InitialWeights('other.pth', network.state_dict(), model, TrainingRecord())
+
+
+def with_classes(*names: str) -> ModelConfig:
+    return ModelConfig(
+        classes=names, dimension_reference=((1.0, 1.0, 1.0),) * len(names), input_width=128,
+        input_height=64,
+    )  # fmt: skip
+
+
+def test_fitting_weights_are_loaded():
+    network, other = make_network(seed=0), make_network(seed=1)
+    start_from(network, MODEL, weights_of(other), reset_heads=False)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+def test_heads_of_other_classes_are_named_and_refused():
+    model = with_classes('Car', 'Bus', 'Truck')
+    with pytest.raises(CheckpointError) as error:
+        start_from(make_network(model), model, weights_of(make_network()), reset_heads=False)
+    message = str(error.value)
+    assert 'heads.heatmap.3.bias, heads.heatmap.3.weight do not fit' in message
+    assert 'its classes are Car, Pedestrian, those of the model Car, Bus, Truck' in message
+    assert '--reset-heads' in message
+
+
+def test_same_number_of_other_classes_is_refused_too():
+    model = with_classes('Pedestrian', 'Car')
+    with pytest.raises(CheckpointError, match=r'classes are Car, Pedestrian, those .* Pedestrian'):
+        start_from(make_network(model), model, weights_of(make_network()), reset_heads=False)
+
+
+def test_only_the_layers_that_do_not_fit_start_afresh(caplog):
+    model = with_classes('Car', 'Bus', 'Truck')
+    network, other = make_network(model), make_network(seed=1)
+    fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with caplog.at_level(logging.INFO):
+        start_from(network, model, weights_of(other), reset_heads=True)
+    for name, tensor in network.state_dict().items():
+        is_reset = name.startswith('heads.heatmap.3.')
+        expected = fresh[name] if is_reset else other.state_dict()[name]
+        assert torch.equal(tensor, expected), name
+    assert 'fresh: heads.heatmap.3.bias, heads.heatmap.3.weight' in caplog.text
+
+
+def test_other_regression_channels_are_named(caplog):
+    model = ModelConfig(
+        classes=MODEL.classes, dimension_reference=MODEL.dimension_reference,
+        orientation='quaternion',
+    )  # fmt: skip
+    with pytest.raises(CheckpointError, match=r'heads\.regression\.3\.bias, heads\.regression'):
+        start_from(make_network(model), model, weights_of(make_network()), reset_heads=False)
+    start_from(make_network(model), model, weights_of(make_network()), reset_heads=True)
+
+
+def test_another_network_is_refused_whatever_is_reset():
+    weights = weights_of(make_network())
+    del weights.state['backbone.0.weight']
+    with pytest.raises(CheckpointError, match=r'does not fit .* 1 missing: backbone\.0\.weight'):
+        start_from(make_network(), MODEL, weights, reset_heads=True)
+
+
+def test_what_a_checkpoint_has_seen_is_read_with_it(tmp_path):
+    model = ModelConfig(input_width=64, input_height=64, trained_on='mine all (2 images)')
+    network = build_network(model)
+    record = TrainingRecord('mine all (2 images)', ('000001', '000002'))
+    save_checkpoint(tmp_path / 'mine.pth', network, model, record)
+    weights = read_initial_weights(str(tmp_path / 'mine.pth'))
+    assert weights.model == model
+    assert weights.training.frames == ('000001', '000002')
+    assert weights.training.split == 'mine all (2 images)'
+
+
+def test_unknown_name_is_refused():
+    with pytest.raises(ValueError, match=r"no model 'imagenet'.*kitti_dla34_official"):
+        read_initial_weights('imagenet')
+
+
+# The trunk's file has the names of the DLA authors' release.
+
+
+def imagenet_name(name: str) -> str:
+    return name.replace('norm1', 'bn1').replace('norm2', 'bn2').replace('norm', 'bn')
+
+
+@pytest.fixture(scope='module')
+def imagenet(tmp_path_factory):
+    """A file such as the DLA authors', and the trunk that is in it."""
+    torch.manual_seed(5)
+    trunk = Dla34('bn')
+    for name, buffer in trunk.named_buffers():
+        if name.endswith('running_mean'):
+            buffer.normal_()
+    state = {
+        imagenet_name(name): tensor
+        for name, tensor in trunk.state_dict().items()
+        if not name.endswith('num_batches_tracked')  # the release is older than it
+    }
+    state |= {'fc.weight': torch.zeros(1000, 512, 1, 1), 'fc.bias': torch.zeros(1000)}
+    path = tmp_path_factory.mktemp('imagenet') / IMAGENET_DLA34.file
+    torch.save(state, path)
+    return path, trunk.state_dict()
+
+
+def test_names_of_the_release(imagenet):
+    names = torch.load(imagenet[0], weights_only=True)
+    for name in (
+        'base_layer.1.running_mean', 'level2.tree1.bn1.weight', 'level2.root.bn.bias',
+        'level3.tree2.tree1.bn2.running_var', 'level4.project.1.weight',
+        'level5.tree2.conv2.weight',
+    ):  # fmt: skip
+        assert name in names
+
+
+@pytest.mark.parametrize('norm', ['gn', 'bn'])
+def test_trunk_is_loaded_from_imagenet_and_nothing_else(imagenet, caplog, norm):
+    path, expected = imagenet
+    model = ModelConfig(norm=norm, input_width=64, input_height=64)
+    network = build_network(model)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    weights = read_initial_weights(str(path))
+    assert weights.model is None
+    with caplog.at_level(logging.INFO):
+        start_from(network, model, weights, reset_heads=False)
+    for name, tensor in network.state_dict().items():
+        in_trunk = name.startswith('backbone.') and not name.endswith('num_batches_tracked')
+        wanted = expected[name.removeprefix('backbone.')] if in_trunk else before[name]
+        assert torch.equal(tensor, wanted), name
+    assert 'neck.*' in caplog.text
+    assert 'fc' in caplog.text
+    assert ('running_mean' in caplog.text) == (norm == 'gn')
+
+
+def test_incomplete_trunk_is_refused(imagenet, tmp_path):
+    state = torch.load(imagenet[0], weights_only=True)
+    del state['level5.root.conv.weight']
+    torch.save(state, tmp_path / 'part.pth')
+    model = ModelConfig(input_width=64, input_height=64)
+    weights = read_initial_weights(str(tmp_path / 'part.pth'))
+    with pytest.raises(CheckpointError, match=r"1 of its \d+ .*'backbone\.level5\.root\.conv"):
+        start_from(build_network(model), model, weights, reset_heads=True)
+
+
+def test_named_trunk_comes_from_the_cache(imagenet, tmp_path, monkeypatch):
+    monkeypatch.setenv('SMOKE_ROS_CACHE', str(tmp_path))
+    (tmp_path / IMAGENET_DLA34.file).write_bytes(imagenet[0].read_bytes())
+    with pytest.raises(CheckpointError, match='expected SHA-256 ba72cf86'):
+        read_initial_weights('imagenet_dla34')
