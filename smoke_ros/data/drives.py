@@ -99,7 +99,7 @@ def _raw_camera(drive: Path, number: int, rate_hz: float, labels: Path | None) -
         raise FileNotFoundError(f'{folder / "data"}: no such folder; the drive has {there}')
     places = [drive / RAW_CALIBRATION, drive.parent / RAW_CALIBRATION]
     calibration = next((place for place in places if place.is_file()), None)
-    stamps = _spaced(rate_hz)
+    stamps: Sequence[int] = _spaced(rate_hz)
     if (folder / 'timestamps.txt').is_file():
         stamps = read_timestamps(folder / 'timestamps.txt')
     return DriveCamera(number, _images(folder / 'data', stamps, calibration, labels))

@@ -213,6 +213,8 @@ class BagReader:
         Of all topics.
     duration_s
         From the first message to the last.
+    first_ns
+        When the first message was received, in nanoseconds.
 
     Raises
     ------
@@ -234,6 +236,7 @@ class BagReader:
         self.topics: dict[str, BagTopic] = {}
         self.message_count = 0
         self.duration_s = 0.0
+        self.first_ns = 0
         self._reader: Reader | None = None
 
     def __enter__(self) -> BagReader:
@@ -245,6 +248,7 @@ class BagReader:
         self.topics = _topics(self._reader.connections)
         self.message_count = self._reader.message_count
         self.duration_s = max(0, self._reader.duration - 1) * 1e-9
+        self.first_ns = self._reader.start_time if self.message_count else 0
         return self
 
     def __exit__(

@@ -1,0 +1,179 @@
+"""Reads what is left of damaged storage files, message by message, without their index."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+# Not in its documented interface; the version of rosbags is pinned, and tests cover each kind.
+from rosbags.rosbag2.storage_mcap import DECOMPRESSORS, decompress
+
+MCAP_MAGIC: Final = b'\x89MCAP0\r\n'
+ZSTD_MAGIC: Final = b'\x28\xb5\x2f\xfd'
+#: Kinds of MCAP records.
+_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 3, 4, 5, 6, 15
+#: Lost rows in a row after which an SQLite file is given up.
+MOST_LOST_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class SalvagedMessage:
+    """A message of a damaged file."""
+
+    topic: str
+    type_name: str
+    stamp_ns: int
+    data: bytes
+
+
+def salvage(path: Path, problems: list[str]) -> Iterator[SalvagedMessage]:
+    """Read a .mcap or .db3 file from its beginning, in the order of the file.
+
+    ``problems`` is told, in sentences, what could not be read. Memory is needed for one chunk.
+    """
+    if path.suffix == '.mcap':
+        yield from _McapScan(path, problems).messages()
+    elif path.suffix == '.db3':
+        yield from _scan_sqlite(path, problems)
+    else:
+        problems.append(f'{path}: of a file of this kind nothing can be read once it is damaged')
+
+
+class _McapScan:
+    """One pass through an MCAP file."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self._path, self._problems = path, problems
+        self._schemas: dict[int, str] = {}
+        self._channels: dict[int, tuple[str, str]] = {}
+
+    def messages(self) -> Iterator[SalvagedMessage]:
+        """Yield the messages of all chunks that are whole."""
+        lost = 0
+        with self._path.open('rb') as file:
+            if file.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
+                self._problems.append(f'{self._path}: is not an MCAP file')
+                return
+            for kind, content in self._file_records(file):
+                if kind != _CHUNK:
+                    yield from self._record(kind, content)
+                    continue
+                try:
+                    records = list(_split_records(_unpack_chunk(content)))
+                except Exception:  # noqa: BLE001, whatever a decompressor makes of damaged bytes
+                    lost += 1
+                    continue
+                for inner_kind, inner in records:
+                    yield from self._record(inner_kind, inner)
+        if lost:
+            self._problems.append(
+                f'{self._path}: {lost} damaged chunk{"s" if lost > 1 else ""} left out'
+            )
+
+    def _file_records(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+        size = self._path.stat().st_size
+        while True:
+            at = file.tell()
+            head = file.read(9)
+            length = struct.unpack('<Q', head[1:])[0] if len(head) == 9 else size
+            if len(head) < 9 or at + 9 + length > size:
+                self._problems.append(
+                    f'{self._path}: ends in the middle, what follows byte {at} of {size} is lost'
+                )
+                return
+            content = file.read(length)
+            if head[0] == _DATA_END:
+                return
+            yield head[0], content
+
+    def _record(self, kind: int, content: bytes) -> Iterator[SalvagedMessage]:
+        if kind == _SCHEMA:
+            (number,) = struct.unpack_from('<H', content)
+            self._schemas[number] = _text(content, 2)[0]
+        elif kind == _CHANNEL:
+            number, schema = struct.unpack_from('<HH', content)
+            self._channels[number] = (_text(content, 4)[0], self._schemas.get(schema, ''))
+        elif kind == _MESSAGE:
+            number, _, stamp_ns, _ = struct.unpack_from('<HIQQ', content)
+            if number in self._channels:
+                yield SalvagedMessage(
+                    *self._channels[number], stamp_ns, _decompressed(content[22:])
+                )
+
+
+def _unpack_chunk(content: bytes) -> bytes:
+    size, checksum = struct.unpack_from('<QI', content, 16)
+    compression, at = _text(content, 28)
+    (length,) = struct.unpack_from('<Q', content, at)
+    return decompress(content[at + 8 : at + 8 + length], compression, size, checksum)
+
+
+def _split_records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at < len(data):
+        kind, length = struct.unpack_from('<BQ', data, at)
+        at += 9
+        if at + length > len(data):
+            raise ValueError('a record reaches beyond its chunk')
+        yield kind, data[at : at + length]
+        at += length
+
+
+def _text(content: bytes, at: int) -> tuple[str, int]:
+    """Return the text at an offset, and where it ends."""
+    (length,) = struct.unpack_from('<I', content, at)
+    end = at + 4 + length
+    return content[at + 4 : end].decode(), end
+
+
+def _scan_sqlite(path: Path, problems: list[str]) -> Iterator[SalvagedMessage]:
+    database = sqlite3.connect(f'{path.absolute().as_uri()}?immutable=1', uri=True)
+    try:
+        # Without it SQLite refuses a file that is shorter than it was.
+        database.execute('PRAGMA writable_schema = ON')
+        topics = {
+            row[0]: (row[1], row[2])
+            for row in database.execute('SELECT id, name, type FROM topics')
+        }
+        yield from _rows(path, database, topics, problems)
+    except sqlite3.Error as error:
+        problems.append(f'{path}: nothing can be read: {error}')
+    finally:
+        database.close()
+
+
+def _rows(
+    path: Path,
+    database: sqlite3.Connection,
+    topics: dict[int, tuple[str, str]],
+    problems: list[str],
+) -> Iterator[SalvagedMessage]:
+    number = lost = lost_in_a_row = 0
+    reason = ''
+    query = 'SELECT topic_id, timestamp, data FROM messages WHERE id = ?'
+    while lost_in_a_row < MOST_LOST_ROWS:
+        number += 1
+        try:
+            row = database.execute(query, (number,)).fetchone()
+        except sqlite3.Error as error:
+            lost, lost_in_a_row, reason = lost + 1, lost_in_a_row + 1, str(error)
+            continue
+        if row is None:
+            break
+        lost_in_a_row = 0
+        if row[0] in topics:
+            yield SalvagedMessage(*topics[row[0]], row[1], _decompressed(row[2]))
+    if lost:
+        behind = lost - lost_in_a_row
+        what = f'{behind} messages' if behind else 'no message'
+        end = f', and all behind number {number - lost_in_a_row}' if lost_in_a_row else ''
+        problems.append(f'{path}: {what} between others lost{end}: {reason}')
+
+
+def _decompressed(data: bytes) -> bytes:
+    """Undo rosbag2's compression of single messages, of which the file itself does not tell."""
+    return DECOMPRESSORS['zstd'](data, 0) if data.startswith(ZSTD_MAGIC) else data

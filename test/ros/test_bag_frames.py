@@ -1,0 +1,163 @@
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from sensor_msgs.msg import CameraInfo, Image
+from small_bags import BEGIN_NS, CAR, STEP_NS, K, write_small_bag
+from std_msgs.msg import Header
+
+from smoke_ros.calibration import Calibration
+from smoke_ros.ros.bag_frames import MOST_WAITING, BagFrames, FrameDecoder, Selection
+from smoke_ros.ros.bags import BagTopic, BagWriter
+from smoke_ros.ros.camera_info import calibration_to_message
+from smoke_ros.ros.camera_topics import CAMERA_INFO, COMPRESSED, DETECTIONS, IMAGE, find_cameras
+from smoke_ros.ros.images import bgr_to_image
+from smoke_ros.ros.qos import RELIABLE
+from smoke_ros.ros.stamps import stamp_message
+from smoke_ros.ros.tolerant_bag import TolerantBag
+
+
+def read(path, selection=None, calibration=None, **options):
+    """Return (frame, decoded or the error) of every frame of a bag."""
+    with TolerantBag(path) as bag:
+        cameras = find_cameras(bag.topics, has_calibration=calibration is not None, **options)
+        decoder, found = FrameDecoder('auto', calibration), []
+        for frame in BagFrames(bag, cameras, selection or Selection()):
+            try:
+                found.append((frame, decoder.decode(frame)))
+            except ValueError as error:
+                found.append((frame, error))
+        return found
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('compressed', [False, True])
+def test_every_image_comes_with_its_camera_and_its_labels(tmp_path, storage, compressed):
+    write_small_bag(tmp_path / 'bag', 3, storage=storage, compressed=compressed)
+    for number, (frame, decoded) in enumerate(read(tmp_path / 'bag')):
+        assert frame.index == number
+        assert frame.stamp_ns == BEGIN_NS + number * STEP_NS
+        assert frame.frame_id == decoded.header.frame_id == 'front_optical'
+        assert (decoded.image_bgr == number).all()
+        np.testing.assert_array_equal(decoded.camera.K, K)
+        (car,) = decoded.truth
+        assert car.location == pytest.approx(CAR.location)
+
+
+def test_several_cameras_keep_the_order_of_the_bag(tmp_path):
+    write_small_bag(tmp_path / 'bag', 2, cameras=('/left', '/right'), truth=False)
+    found = [(frame.topics.namespace, frame.index) for frame, _ in read(tmp_path / 'bag')]
+    assert found == [('/left', 0), ('/right', 0), ('/left', 1), ('/right', 1)]
+
+
+@pytest.mark.parametrize(
+    ('selection', 'indices'),
+    [
+        (Selection(start_s=0.25), [3, 4, 5]),
+        (Selection(duration_s=0.2), [0, 1]),
+        (Selection(start_s=0.1, duration_s=0.4, stride=2), [1, 3]),
+        (Selection(start_s=99.0), []),
+    ],
+)
+def test_a_part_of_a_bag(tmp_path, selection, indices):
+    write_small_bag(tmp_path / 'bag', 6)
+    assert [frame.index for frame, _ in read(tmp_path / 'bag', selection)] == indices
+
+
+def test_a_selection_that_makes_no_sense():
+    for values, message in (
+        ({'start_s': -1.0}, 'start must be at least 0 s, got -1'),
+        ({'duration_s': 0.0}, 'duration must be above 0 s'),
+        ({'stride': 0}, 'stride must be at least 1'),
+        ({'start_s': math.nan}, 'start must be'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Selection(**values)
+
+
+def test_one_camera_info_for_all_images(tmp_path):
+    info = calibration_to_message(Calibration(64, 48, K), Header())
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/image', Image, RELIABLE)
+        bag.add_topic('/camera_info', CameraInfo, RELIABLE)
+        for number in range(3 * MOST_WAITING):
+            header = Header(stamp=stamp_message(10**9 + number))
+            bag.write('/image', bgr_to_image(np.zeros((48, 64, 3), np.uint8), header), number)
+            if number == 2:
+                bag.write('/camera_info', info, number)
+    found = read(tmp_path / 'bag')
+    assert len(found) == 3 * MOST_WAITING
+    assert all(decoded.camera.K[0, 0] == 50.0 for _, decoded in found)
+
+
+def test_what_is_missing_costs_the_frame_and_says_why(tmp_path):
+    write_small_bag(tmp_path / 'bag', 2, info=False, truth=False, spoilt=(1,))
+    (_, first), (_, second) = read(tmp_path / 'bag')
+    assert str(first) == 'no camera info has come on /front/camera_info'
+    assert 'must be 9216 bytes, got 10' in str(second)
+
+
+def test_a_calibration_file_stands_for_camera_infos(tmp_path, make):
+    write_small_bag(tmp_path / 'bag', 1, info=False, truth=False)
+    (tmp_path / 'camera.yaml').write_text(make.calibration_yaml(fx=77.0))
+    ((_, decoded),) = read(tmp_path / 'bag', calibration=tmp_path / 'camera.yaml')
+    assert decoded.camera.K[0, 0] == 77.0 and decoded.truth is None
+
+
+def test_ground_truth_in_another_frame_is_refused(tmp_path):
+    write_small_bag(tmp_path / 'bag', 1, cameras=('/front', '/rear'))
+    with TolerantBag(tmp_path / 'bag') as bag:
+        cameras = find_cameras(
+            bag.topics, chosen=['/front/image_rect'], truth='/rear/ground_truth'
+        )
+        (frame,) = BagFrames(bag, cameras, Selection())
+    with pytest.raises(ValueError, match=r"in the frame 'rear_optical', expected .*'front_opt"):
+        FrameDecoder('auto', None).decode(frame)
+
+
+class TestDiscovery:
+    def find(self, topics, **options):
+        kinds = {
+            'image': IMAGE,
+            'compressed': COMPRESSED,
+            'info': CAMERA_INFO,
+            'boxes': DETECTIONS,
+        }
+        listed = {name: BagTopic(name, kinds[kind], 1, None, '') for name, kind in topics.items()}
+        return find_cameras(listed, **options)
+
+    def test_one_image_for_each_camera(self):
+        cameras = self.find({
+            '/a/image_raw': 'image', '/a/image_rect': 'image', '/a/camera_info': 'info',
+            '/a/image_rect/compressed': 'compressed', '/debug/image': 'image',
+            '/b/image_raw/compressed': 'compressed', '/b/camera_info': 'info',
+            '/b/ground_truth': 'boxes',
+        })  # fmt: skip
+        assert [camera.image for camera in cameras] == ['/a/image_rect', '/b/image_raw/compressed']
+        assert cameras[1].compressed and cameras[1].truth == '/b/ground_truth'
+        assert cameras[1].namespace == '/b' and cameras[0].truth is None
+
+    def test_a_calibration_needs_no_camera_info(self):
+        (camera,) = self.find({'/image': 'image'}, has_calibration=True)
+        assert (camera.image, camera.info, camera.namespace) == ('/image', None, '')
+
+    @pytest.mark.parametrize(
+        ('options', 'message'),
+        [
+            ({}, 'no image topic with a camera_info beside it; the topics are /x/image'),
+            ({'chosen': ['/y']}, 'topic /y: expected .*no such topic; there are /x/image'),
+            ({'chosen': ['/x/image']}, r'no /x/camera_info in the bag; give .* --calib'),
+            ({'chosen': ['/x/image'], 'truth': '/x/image'}, 'expected vision_msgs.*it is sensor'),
+        ],
+    )
+    def test_what_is_not_there(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            self.find({'/x/image': 'image'}, **options)
+
+    def test_ground_truth_belongs_to_one_camera(self):
+        topics = {'/a/image': 'image', '/b/image': 'image', '/labels': 'boxes'}
+        with pytest.raises(ValueError, match='is that of one camera, but there are 2'):
+            self.find(topics, has_calibration=True, truth='/labels')

@@ -1,0 +1,141 @@
+"""Bags that are damaged in each of the ways in which recordings are."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+import lz4.frame
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from sensor_msgs.msg import Image
+
+from smoke_ros.ros.bags import BagWriter
+from smoke_ros.ros.message_types import describe
+from smoke_ros.ros.qos import RELIABLE
+from smoke_ros.ros.tolerant_bag import TolerantBag
+
+COUNT = 12
+STORAGES = ('mcap', 'sqlite3')
+
+
+def write(path, storage='mcap', compression=''):
+    """Write images of about 300 kB that tell their number in the first byte."""
+    plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
+    writer = Writer(path, version=9, storage_plugin=plugin)
+    if compression == 'messages':
+        writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    elif compression:
+        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    description = describe(Image)
+    random = np.random.default_rng(0)
+    with writer:
+        if compression == 'lz4':
+            writer.storage.compression, writer.storage.compressor = 'lz4', lz4.frame.compress
+        topic = writer.add_connection(
+            '/image', description.name, msgdef=description.definition, rihs01=description.hash
+        )
+        for number in range(COUNT):
+            image = Image(height=300, width=1000, step=1000, encoding='mono8')
+            image.data = bytes([number]) + random.bytes(299_999)
+            writer.write(topic, 1000 + number, serialize_message(image))
+    return next(file for file in path.iterdir() if file.suffix != '.yaml')
+
+
+def read(path):
+    """Return the numbers of the images that can be read, and the problems."""
+    with TolerantBag(path) as bag:
+        messages = list(bag.messages(['/image']))
+        numbers = [message.decode(Image).data[0] for message in messages]
+        assert [message.stamp_ns for message in messages] == [1000 + n for n in numbers]
+        return numbers, bag.problems
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_whole_bag_has_no_problems(tmp_path, storage):
+    write(tmp_path / 'bag', storage)
+    assert read(tmp_path / 'bag') == (list(range(COUNT)), [])
+
+
+@pytest.mark.parametrize(
+    ('storage', 'compression'),
+    [('mcap', ''), ('mcap', 'zstd'), ('mcap', 'lz4'), ('sqlite3', ''), ('sqlite3', 'messages')],
+)
+def test_a_recording_that_was_cut_off(tmp_path, storage, compression):
+    file = write(tmp_path / 'bag', storage, compression)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == list(range(len(numbers))) and COUNT // 4 <= len(numbers) < COUNT
+    assert problems and all('bag' in problem for problem in problems)
+    assert 'lost' in problems[-1]
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_recorder_that_was_killed_leaves_no_metadata(tmp_path, storage):
+    write(tmp_path / 'bag', storage)
+    (tmp_path / 'bag/metadata.yaml').unlink()
+    numbers, (problem,) = read(tmp_path / 'bag')
+    assert numbers == list(range(COUNT))
+    assert 'has no metadata.yaml' in problem
+
+
+MAGIC = {'zstd': b'\x28\xb5\x2f\xfd', 'lz4': b'\x04\x22\x4d\x18'}
+
+
+@pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
+def test_a_spoilt_chunk_is_left_out_and_reading_goes_on(tmp_path, compression):
+    file = write(tmp_path / 'bag', 'mcap', compression)
+    data = bytearray(file.read_bytes())
+    # What a chunk begins with, or a message in it: its kind, and its length of 22 + 300 kB.
+    length = len(serialize_message(Image(data=bytes(300_000), encoding='mono8'))) + 22
+    beginning = MAGIC.get(compression, b'\x05' + length.to_bytes(8, 'little'))
+    at = data.find(beginning, len(data) // 3)
+    data[at : at + 9] = b'\xff' * 9
+    file.write_bytes(data)
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == sorted(set(numbers)) and 0 < len(numbers) < COUNT
+    assert numbers[0] == 0 and numbers[-1] == COUNT - 1
+    assert 'damaged after' in problems[0] and '1 damaged chunk left out' in problems[1]
+
+
+def test_a_page_of_sqlite_that_is_spoilt_costs_what_lies_on_it(tmp_path):
+    file = write(tmp_path / 'bag', 'sqlite3')
+    data = bytearray(file.read_bytes())
+    # Rows begin on pages of this kind; what does not fit there goes on on others.
+    leaves = [at for at in range(0, len(data), 4096) if data[at] == 0x0D]
+    data[leaves[-2] : leaves[-2] + 8] = b'\xff' * 8
+    file.write_bytes(data)
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == sorted(set(numbers)) and 0 < len(numbers) < COUNT
+    assert problems and 'lost' in problems[-1]
+
+
+def test_one_damaged_file_of_several(tmp_path):
+    file = write(tmp_path / 'bag')
+    folder = tmp_path / 'split'
+    folder.mkdir()
+    shutil.copy(file, folder / 'split_10.mcap')
+    (folder / 'split_9.mcap').write_bytes(b'nothing of the kind')
+    with TolerantBag(folder) as bag:
+        assert bag.topics['/image'].message_count == bag.message_count == COUNT
+        assert sum(1 for _ in bag.messages(['/image'])) == COUNT
+        assert any('split_9.mcap: is not an MCAP file' in problem for problem in bag.problems)
+
+
+def test_nothing_at_all_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no bag at'):
+        TolerantBag(tmp_path / 'absent').__enter__()
+    (tmp_path / 'bag').mkdir()
+    with pytest.raises(ValueError, match=r'has no metadata\.yaml'):
+        TolerantBag(tmp_path / 'bag').__enter__()
+    (tmp_path / 'a.db3').write_bytes(b'nothing')
+    with pytest.raises(ValueError, match=r'a\.db3: nothing can be read'):
+        TolerantBag(tmp_path / 'a.db3').__enter__()
+
+
+def test_an_empty_bag_is_no_problem(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/image', Image, RELIABLE)
+    assert read(tmp_path / 'bag') == ([], [])
