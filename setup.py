@@ -51,7 +51,7 @@ setup(
     entry_points={
         'console_scripts': [
             'smoke-ros = smoke_ros.cli:main',
-            'smoke_node = smoke_ros.ros.node:main',
+            'smoke_node = smoke_ros.ros.start:main',
         ],
     },
 )

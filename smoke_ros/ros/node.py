@@ -31,8 +31,9 @@ from smoke_ros.ros.diagnostics import HealthReporter
 from smoke_ros.ros.messages import label_info, vision_info
 from smoke_ros.ros.parameters import Settings, declare_parameters
 from smoke_ros.ros.pipeline import Pipeline
-from smoke_ros.ros.process import RosLogHandler, StopSignals, spin
+from smoke_ros.ros.process import RosLogHandler, spin
 from smoke_ros.ros.qos import LATCHED
+from smoke_ros.ros.signals import StopSignals
 from smoke_ros.ros.throttled_log import ThrottledLog
 from smoke_ros.ros.worker import Worker
 from smoke_ros.structures import CameraModel
@@ -276,10 +277,12 @@ def _warm_up(detector: Detector) -> float:
 
 
 def main(
-    args: list[str] | None = None, load_detector: DetectorLoader = Detector.from_model
+    args: list[str] | None = None,
+    load_detector: DetectorLoader = Detector.from_model,
+    signals: StopSignals | None = None,
 ) -> int:
     """Run the node until it is told to stop; return the exit code of the process."""
-    signals = StopSignals()
+    signals = signals or StopSignals()
     node, code = None, 0
     try:
         with signals.raising():

@@ -108,7 +108,7 @@ def assert_one_sentence(running: Running, words: str) -> None:
 
 
 def test_a_wrong_parameter_ends_the_program_with_one_sentence():
-    command = [sys.executable, '-m', 'smoke_ros.ros.node']
+    command = [sys.executable, '-m', 'smoke_ros.ros.start']
     command += ['--ros-args', '-p', 'score_threshold:=7.0']
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 1
@@ -149,6 +149,20 @@ def test_a_signal_ends_the_node_in_any_state(start, kind, arguments, state, numb
     assert running.exit_code() == 0, running.output
     for word in ('Traceback', 'Error', 'ERROR', 'WARN'):
         assert word not in running.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_program_while_it_imports(ros_domain, number):
+    # The first line of a verbose import of torch: the handlers are there, PyTorch is not.
+    command = [sys.executable, '-v', '-m', 'smoke_ros.ros.start']
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        lines = iter(process.stderr.readline, '')
+        assert any("import 'torch." in line for line in lines)
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(TIMEOUT_S) == 0
+        assert 'Traceback' not in rest
+        assert "import 'smoke_ros.ros.node'" not in rest
 
 
 def test_signals_end_the_node_while_the_network_is_busy(ros_context, start, spin_until, make):
