@@ -200,16 +200,15 @@ def test_every_argument_has_a_description():
 def test_the_node_starts_and_ctrl_c_stops_it(installed):
     installed.add_fake_node()
     process = installed.start('smoke.launch.py', 'image:=/front/image_rect')
-    lines = []
     try:
-        for line in process.stdout:
-            lines.append(line)
-            if 'active: waiting for images on /front/image_rect' in line:
-                os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert process.wait(timeout=30) == 0
+        started = any('active: waiting for images on /front/i' in line for line in process.stdout)
+        assert started
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, rest
+        assert 'smoke_node-1]: process has finished cleanly' in rest
     finally:
         stop(process)
-    assert any('smoke_node' in line and 'finished cleanly' in line for line in lines), lines
 
 
 def test_the_demo_plays_the_bag_when_the_node_is_ready_and_ends_with_it(installed):
