@@ -127,20 +127,17 @@ def image_to_bgr(message: Image) -> BgrImage:
 
 def _bridged_to_bgr(message: Image, row_bytes: int) -> BgrImage:
     _check_layout(message, row_bytes, message.height)
-    if message.step != row_bytes:
-        message = _without_padding(message, row_bytes)
-    return np.asarray(_BRIDGE.imgmsg_to_cv2(message, 'bgr8'))
-
-
-def _without_padding(message: Image, row_bytes: int) -> Image:
-    rows: npt.NDArray[np.uint8] = np.ndarray(
-        (message.height, row_bytes), np.uint8, buffer=message.data, strides=(message.step, 1)
-    )
+    # Not big-endian: bytes have no order, and cv_bridge's swapping of it fails with NumPy 2.
     packed = Image(
         height=message.height, width=message.width, encoding=message.encoding, step=row_bytes
     )
-    packed.data = array.array('B', rows.tobytes())
-    return packed
+    packed.data = message.data
+    if message.step != row_bytes:
+        rows: npt.NDArray[np.uint8] = np.ndarray(
+            (message.height, row_bytes), np.uint8, buffer=message.data, strides=(message.step, 1)
+        )
+        packed.data = array.array('B', rows.tobytes())
+    return np.asarray(_BRIDGE.imgmsg_to_cv2(packed, 'bgr8'))
 
 
 def _packed_to_bgr(message: Image, encoding: PackedEncoding) -> BgrImage:

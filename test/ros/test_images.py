@@ -147,6 +147,14 @@ def test_big_endian(encoding):
     np.testing.assert_array_equal(image_to_bgr(swapped), expected)
 
 
+@pytest.mark.parametrize('encoding', ['bgr8', 'rgb8', 'bgra8', 'rgba8', 'mono8', 'bayer_rggb8'])
+def test_bytes_have_no_order(encoding):
+    pixels = {**LAYOUTS, **GREYS, 'bayer_rggb8': mosaic(IMAGE, 'rggb')}[encoding]
+    expected = image_to_bgr(message_of(pixels, encoding))
+    marked = message_of(pixels, encoding, is_bigendian=1)
+    np.testing.assert_array_equal(image_to_bgr(marked), expected)
+
+
 def test_mono16_is_scaled_over_its_whole_range():
     pixels = np.array([[0, 128, 32768, 65535]], np.uint16)
     assert image_to_bgr(message_of(pixels, 'mono16'))[0, :, 0].tolist() == [0, 0, 128, 255]
