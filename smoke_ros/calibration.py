@@ -62,6 +62,8 @@ def camera_from_calibration(
         If the calibration is empty, not finite, or for an image of another aspect ratio.
     """
     K = _intrinsics(calibration, rectified)
+    if not np.isfinite(K).all():
+        raise ValueError(f'K must be finite, got {K.tolist()}')
     x, y, width, height = calibration.roi
     if width <= 0 or height <= 0:
         x, y, width, height = 0, 0, calibration.width, calibration.height

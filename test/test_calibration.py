@@ -46,6 +46,15 @@ def test_an_image_of_another_size_is_scaled_for():
         camera_from_calibration(calibration(), rectified=True, image_size=(640, 480))
 
 
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_intrinsics_that_are_not_finite_are_refused(value):
+    broken = K.copy()
+    broken[0, 2] = value
+    with pytest.raises(ValueError, match='K must be finite'):
+        camera_from_calibration(calibration(K=broken), rectified=False)
+
+
 def test_an_empty_p_is_refused_only_where_it_matters():
     empty = np.zeros((3, 4))
     with pytest.raises(ValueError, match=r'no projection matrix \(P\[0\] = 0\)'):

@@ -14,7 +14,7 @@ class DetectorConfig:
     score_threshold: float = option(
         0.25, 'detections below this score are dropped', low=0.0, high=1.0, live=True
     )
-    max_detections: int = option(50, 'most detections per image', low=1, high=1000, live=True)
+    max_detections: int = option(100, 'most detections per image', low=1, high=1000, live=True)
     focal_correction: str = option(
         'depth',
         'how a camera with another focal length than the training camera is handled: scale the '
