@@ -25,8 +25,9 @@ class TolerantBag:
         Of the bag.
     topics
         By name.
-    message_count, first_ns
-        Of all topics, and when the first was received; of what can be read.
+    message_count, first_ns, duration_s
+        Of all topics, when the first was received, and how long after it the last; of what can be
+        read.
     problems
         Sentences on what could not be read; they are complete when all was read.
 
@@ -41,7 +42,7 @@ class TolerantBag:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.topics: dict[str, BagTopic] = {}
-        self.message_count, self.first_ns = 0, 0
+        self.message_count, self.first_ns, self.duration_s = 0, 0, 0.0
         self.problems: list[str] = []
         self._reader: BagReader | None = None
 
@@ -58,6 +59,7 @@ class TolerantBag:
             self.topics = self._reader.topics
             self.message_count = self._reader.message_count
             self.first_ns = self._reader.first_ns
+            self.duration_s = self._reader.duration_s
         return self
 
     def __exit__(
@@ -106,15 +108,17 @@ class TolerantBag:
         """Find out what there is by reading all of it once."""
         counts: dict[str, int] = {}
         types: dict[str, str] = {}
-        first_ns = None
+        first_ns, last_ns = None, 0
         for file in self._files():
             for message in salvage(file, self.problems):
                 counts[message.topic] = counts.get(message.topic, 0) + 1
                 types[message.topic] = message.type_name
                 first_ns = min(message.stamp_ns, first_ns or message.stamp_ns)
+                last_ns = max(message.stamp_ns, last_ns)
         if first_ns is None:
             raise ValueError('; '.join(self.problems))
         self.first_ns, self.message_count = first_ns, sum(counts.values())
+        self.duration_s = (last_ns - first_ns) * 1e-9
         self.topics = {
             name: BagTopic(name, types[name], counts[name], QoSProfile(depth=DEPTH), '')
             for name in sorted(types)

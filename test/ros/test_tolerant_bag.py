@@ -91,7 +91,7 @@ def test_a_spoilt_chunk_is_left_out_and_reading_goes_on(tmp_path, compression):
     # What a chunk begins with, or a message in it: its kind, and its length of 22 + 300 kB.
     length = len(serialize_message(Image(data=bytes(300_000), encoding='mono8'))) + 22
     beginning = MAGIC.get(compression, b'\x05' + length.to_bytes(8, 'little'))
-    at = data.find(beginning, len(data) // 3)
+    at = data.find(beginning, len(data) // 4)
     data[at : at + 9] = b'\xff' * 9
     file.write_bytes(data)
     numbers, problems = read(tmp_path / 'bag')

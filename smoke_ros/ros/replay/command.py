@@ -1,0 +1,154 @@
+"""``smoke-ros replay BAG``: bags through the detector, and a report of what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.model import DEFAULT_MODEL
+from smoke_ros.replay.requirements import parse_requirement
+from smoke_ros.ros.bag_arguments import add_bag_arguments
+
+if TYPE_CHECKING:
+    from smoke_ros.ros.replay.request import ReplayRequest
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = """\
+Replay a rosbag2 recording (SQLite or MCAP, also compressed): every frame, in order, as fast as
+the machine goes. OUT gets a bag with the detections (bag/), KITTI result files (detections/), a
+record of each frame (frames.jsonl) and of the run (run.json), and a report (report.html,
+report.json). The same command goes on where it was interrupted. What is damaged in a bag is left
+out, and said. The exit code is 1 where a requirement is not met or something could not be read."""
+
+EXAMPLE = """\
+example:
+  smoke-ros replay drive --model kitti_dla34_mmdet3d --out runs/drive
+  smoke-ros replay drive --out runs/drive --require 'car/3d/moderate>=10' --annotated
+  smoke-ros replay drive --out runs/drive --labels label_2 --start 10 --duration 60 --stride 2"""
+
+#: Exit code where a requirement is not met, or where not all could be read.
+EXIT_NOT_MET = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.description = DESCRIPTION
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        'bags', type=Path, nargs='+', metavar='BAG',
+        help='a bag, or one of its files; several get a folder each in OUT, and one report',
+    )  # fmt: skip
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write')
+    parser.add_argument(
+        '--model', default=DEFAULT_MODEL, metavar='NAME|FILE',
+        help='a name from models/registry.yaml or a weights file (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--score-threshold', type=float, metavar='T',
+        help='drop detections below this score '
+        f'(default: {DetectorConfig().score_threshold:g})',
+    )  # fmt: skip
+    add_bag_arguments(parser)
+    parser.add_argument(
+        '--labels', type=Path, metavar='DIR',
+        help='KITTI labels as ground truth: 000012.txt for the thirteenth image of the bag, or '
+        'matched by stamp where names are stamps in ns or bag2kitti wrote a timestamps.txt',
+    )  # fmt: skip
+    parser.add_argument(
+        '--annotated', action='store_true', help='put the annotated images into the bag, too'
+    )
+    parser.add_argument(
+        '--storage', choices=('mcap', 'sqlite3'), default='mcap',
+        help='what the written bag is stored as (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--require', action='append', default=[], type=_requirement, metavar='METRIC>=NUMBER',
+        help="what the replay must reach, such as 'car/3d/moderate>=10'; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a run that is in OUT already'
+    )
+
+
+def _requirement(text: str) -> object:
+    try:
+        return parse_requirement(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay and report; return the exit code."""
+    from smoke_ros.replay.report import write_report
+
+    requests = make_requests(args)
+    problems = _replay_here(args, requests)
+    verdicts = write_report(args.out, args.require)
+    for problem in problems:
+        logger.warning('%s', problem)
+    for verdict in verdicts:
+        print(f'{"met" if verdict.met else "NOT MET"}: {verdict.sentence}')
+    print(f'the report is {args.out / "report.html"}')
+    return EXIT_NOT_MET if problems or not all(v.met for v in verdicts) else 0
+
+
+def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
+    """Return what is to be replayed: with several bags, each into a folder of its own."""
+    from smoke_ros.ros.bag_frames import Selection
+    from smoke_ros.ros.replay.request import ReplayRequest
+
+    detector = DetectorConfig()
+    if args.score_threshold is not None:
+        detector = DetectorConfig(score_threshold=args.score_threshold)
+    names = [bag.resolve().stem if bag.is_file() else bag.resolve().name for bag in args.bags]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f'bags must have different names, got {", ".join(sorted(twice))} twice')
+    return [
+        ReplayRequest(
+            bag=bag,
+            out=args.out / name if len(names) > 1 else args.out,
+            topics=tuple(args.topics),
+            truth_topic=args.truth_topic,
+            calibration=args.calib,
+            rectification=args.rectification,
+            labels=args.labels,
+            selection=Selection(args.start, args.duration, args.stride),
+            annotated=args.annotated,
+            storage=args.storage,
+            detector=detector,
+        )
+        for bag, name in zip(args.bags, names, strict=True)
+    ]
+
+
+def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
+    """Replay one bag after the other; return what could not be read."""
+    from smoke_ros.detector import Detector
+    from smoke_ros.ros.replay.offline import replay_offline
+
+    for request in requests:  # said before a model is downloaded rather than after it
+        if not request.bag.exists():
+            raise FileNotFoundError(f'no bag at {request.bag}')
+    detector = Detector.from_model(args.model, args.device, requests[0].detector)
+    problems = []
+    for request in requests:
+        try:
+            done = replay_offline(request, detector, overwrite=args.overwrite)
+        except (ValueError, FileNotFoundError) as error:
+            if len(requests) == 1:
+                raise
+            problems.append(f'{request.bag}: {error}')
+        else:
+            problems += done.problems
+            if done.counts.get('failed'):
+                problems.append(f'{request.bag}: {done.counts["failed"]} frames failed')
+    return problems

@@ -1,0 +1,135 @@
+"""The bag that a replay writes: what was found, with the stamps of the images it was found in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from tqdm import tqdm
+from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import MarkerArray
+
+from smoke_ros.config.error_model import ErrorModel
+from smoke_ros.config.node import NodeConfig
+from smoke_ros.drawing import annotate
+from smoke_ros.replay.records import PROCESSED, FrameRecord
+from smoke_ros.ros.bag_frames import BagFrame, BagFrames, FrameDecoder
+from smoke_ros.ros.bags import BagWriter
+from smoke_ros.ros.camera_topics import CameraTopics
+from smoke_ros.ros.covariance import pose_covariance
+from smoke_ros.ros.ground_truth import objects_to_message
+from smoke_ros.ros.images import bgr_to_image
+from smoke_ros.ros.markers import detections_to_markers
+from smoke_ros.ros.messages import detections_to_message
+from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
+from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.stamps import stamp_message
+from smoke_ros.ros.tolerant_bag import TolerantBag
+from smoke_ros.structures import Detection3D, FloatArray
+
+#: The node's own names, which config/smoke.rviz shows.
+NODE = '/smoke_node'
+
+
+def output_prefixes(cameras: Sequence[CameraTopics]) -> dict[str, str]:
+    """Return image topic -> what its output topics begin with.
+
+    One camera's are named as the node names them; of several, the camera's name is added.
+    """
+    if len(cameras) == 1:
+        return {cameras[0].image: NODE}
+    folders = {camera.namespace for camera in cameras}
+    if len(folders) == len(cameras):
+        return {camera.image: NODE + camera.namespace for camera in cameras}
+    return {camera.image: NODE + camera.image for camera in cameras}
+
+
+def write_output_bag(
+    path: Path,
+    bag: TolerantBag,
+    cameras: Sequence[CameraTopics],
+    records: Iterable[FrameRecord],
+    request: ReplayRequest,
+    feature_width: int,
+) -> None:
+    """Write the output bag from the recorded frames, in one more pass through the input.
+
+    The pass reads frame_id and time of recording, which the records do not have; images are
+    decoded only where annotated ones are asked for.
+
+    Parameters
+    ----------
+    path
+        Of the output bag; it replaces one that is there.
+    bag, cameras
+        The input.
+    records
+        Of its frames, in their order.
+    request
+        What was replayed.
+    feature_width
+        Width of the network's heatmap, on which the covariances depend.
+    """
+    prefixes = output_prefixes(cameras)
+    decoder = FrameDecoder(request.rectification, request.calibration)
+    shown = dict.fromkeys(prefixes, 0)
+    frames = BagFrames(bag, cameras, request.selection)
+    with BagWriter(path, request.storage, overwrite=True) as out:
+        _announce(out, prefixes, annotated=request.annotated)
+        pairs = zip(records, frames, strict=False)
+        for record, frame in tqdm(pairs, unit='frame', desc='writing the bag', disable=None):
+            assert (record.topic, record.index) == (frame.topics.image, frame.index)
+            if record.status == PROCESSED:
+                _write_frame(out, prefixes[record.topic], record, frame, shown, feature_width)
+                if request.annotated:
+                    _write_annotated(out, prefixes[record.topic], record, frame, decoder)
+
+
+def _announce(out: BagWriter, prefixes: Mapping[str, str], *, annotated: bool) -> None:
+    for prefix in prefixes.values():
+        out.add_topic(f'{prefix}/detections', Detection3DArray, RELIABLE)
+        out.add_topic(f'{prefix}/markers', MarkerArray, RELIABLE)
+        out.add_topic(f'{prefix}/ground_truth', Detection3DArray, RELIABLE)
+        if annotated:
+            out.add_topic(f'{prefix}/debug_image', Image, SENSOR_DATA)
+
+
+def _write_frame(
+    out: BagWriter,
+    prefix: str,
+    record: FrameRecord,
+    frame: BagFrame,
+    shown: dict[str, int],
+    feature_width: int,
+) -> None:
+    header = Header(stamp=stamp_message(frame.stamp_ns), frame_id=frame.frame_id)
+    camera = record.camera()
+    assert camera is not None
+
+    def covariance(detection: Detection3D) -> FloatArray:
+        return pose_covariance(detection, camera, feature_width, ErrorModel())
+
+    detections = record.detections
+    message = detections_to_message(detections, header, covariance)
+    out.write(f'{prefix}/detections', message, frame.received_ns)
+    markers = detections_to_markers(
+        detections, header, shown[record.topic], NodeConfig().marker_lifetime
+    )
+    shown[record.topic] = len(detections)
+    out.write(f'{prefix}/markers', markers, frame.received_ns)
+    if record.ground_truth is not None:
+        truth = objects_to_message(record.ground_truth, header)
+        out.write(f'{prefix}/ground_truth', truth, frame.received_ns)
+
+
+def _write_annotated(
+    out: BagWriter, prefix: str, record: FrameRecord, frame: BagFrame, decoder: FrameDecoder
+) -> None:
+    decoded = decoder.decode(frame)
+    picture = annotate(
+        decoded.image_bgr, record.detections, decoded.camera,
+        ground_truth=record.ground_truth or (),
+    )  # fmt: skip
+    out.write(f'{prefix}/debug_image', bgr_to_image(picture, decoded.header), frame.received_ns)

@@ -1,0 +1,74 @@
+"""What is to be replayed, and how."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.ros.bag_frames import Selection
+
+
+@dataclass(frozen=True)
+class ReplayRequest:
+    """A bag, what of it, and what is to be written.
+
+    Attributes
+    ----------
+    bag, out
+        What to read, and the folder of the run.
+    topics, truth_topic
+        As :func:`camera_topics.find_cameras` takes them; empty and None for what is found.
+    calibration, rectification
+        As :class:`bag_frames.FrameDecoder` takes them.
+    labels
+        A folder of KITTI label files in place of a topic with ground truth.
+    annotated
+        Whether the output bag gets the annotated images too.
+    storage
+        Of the output bag.
+    """
+
+    bag: Path
+    out: Path
+    topics: tuple[str, ...] = ()
+    truth_topic: str | None = None
+    calibration: Path | None = None
+    rectification: str = 'auto'
+    labels: Path | None = None
+    selection: Selection = field(default_factory=Selection)
+    annotated: bool = False
+    storage: str = 'mcap'
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.truth_topic is not None:
+            raise ValueError(
+                f'ground truth must come from one place, got the topic {self.truth_topic} and the '
+                f'folder {self.labels}'
+            )
+        if self.calibration is not None and not self.calibration.is_file():
+            raise FileNotFoundError(f'{self.calibration}: no such calibration file')
+
+    def options(self) -> dict[str, Any]:
+        """Return what decides on the result, for the record of the run."""
+        duration = self.selection.duration_s
+        return {
+            'topics': list(self.topics),
+            'truth_topic': self.truth_topic,
+            'calibration': _text(self.calibration),
+            'rectification': self.rectification,
+            'labels': _text(self.labels),
+            'start_s': self.selection.start_s,
+            'duration_s': duration if math.isfinite(duration) else None,
+            'stride': self.selection.stride,
+            'annotated': self.annotated,
+            'score_threshold': self.detector.score_threshold,
+            'max_detections': self.detector.max_detections,
+        }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,129 @@
+"""The folder of a run: begun, gone on with after an interruption, and finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import platform
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from smoke_ros import __version__
+from smoke_ros.detector import Detector
+from smoke_ros.replay.records import FRAMES_FILE, RUN_FILE, RunRecord, read_run, write_run
+from smoke_ros.ros.replay.request import ReplayRequest
+
+logger = logging.getLogger(__name__)
+
+#: What has to be the same for a run to go on where it was interrupted.
+IDENTITY = ('mode', 'smoke_ros', 'model', 'device', 'bags', 'topics', 'options')
+
+
+def describe_run(
+    mode: str, request: ReplayRequest, detector: Detector, topics: Sequence[str]
+) -> RunRecord:
+    """Return the record of a run that begins now."""
+    return RunRecord(
+        mode=mode,
+        smoke_ros=__version__,
+        model={
+            'name': detector.info.name,
+            'sha256': detector.info.sha256,
+            'trained_on': detector.model.trained_on,
+        },
+        device=str(detector.device),
+        bags=(str(request.bag),),
+        topics=tuple(topics),
+        started=now(),
+        versions=_versions(str(detector.device)),
+        options=request.options(),
+    )
+
+
+def begin(folder: Path, run: RunRecord, *, overwrite: bool = False) -> RunRecord:
+    """Begin a run in a folder, or go on with the one that was interrupted there.
+
+    Returns the record of the run: that of its beginning.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds a finished run, or anything else.
+    ValueError
+        If it holds an interrupted run of something else.
+    """
+    if overwrite and (folder / RUN_FILE).is_file():
+        shutil.rmtree(folder)
+    if not folder.exists() or not any(folder.iterdir()):
+        write_run(folder, run)
+        return run
+    if not (folder / RUN_FILE).is_file():
+        raise FileExistsError(f'{folder} is not empty and holds no run: give another folder')
+    before = read_run(folder)
+    if before.ended:
+        raise FileExistsError(
+            f'{folder} holds a finished run: give another folder, or --overwrite'
+        )
+    for name in IDENTITY:
+        old, new = getattr(before, name), getattr(run, name)
+        if old != new:
+            raise ValueError(
+                f'{folder} holds an interrupted run with another {name} '
+                f'({_difference(old, new)}): give the same again to go on, another folder, '
+                'or --overwrite'
+            )
+    return before
+
+
+def finish(folder: Path, run: RunRecord) -> RunRecord:
+    """Write the record of a run that has come to its end."""
+    run = dataclasses.replace(run, ended=now())
+    write_run(folder, run)
+    return run
+
+
+def frames_path(folder: Path) -> Path:
+    """Return where the frames of a run are recorded."""
+    return folder / FRAMES_FILE
+
+
+def now() -> str:
+    """Return the time in ISO 8601, with its zone."""
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')
+
+
+def _difference(old: object, new: object) -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        return ', '.join(f'{n} was {old.get(n)!r}, is {new.get(n)!r}' for n in names)
+    return f'was {old!r}, is {new!r}'
+
+
+def _versions(device: str) -> dict[str, str]:
+    versions = {
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'numpy': np.__version__,
+        'opencv': cv2.__version__,
+        'os': platform.platform(),
+        'cpu': _processor(),
+    }
+    if device.startswith('cuda'):
+        versions['gpu'] = torch.cuda.get_device_name(device)
+    return versions
+
+
+def _processor() -> str:
+    """Return the processor's name, which the standard library does not know on Linux."""
+    info = Path('/proc/cpuinfo')
+    if info.is_file():
+        for line in info.read_text(encoding='utf-8', errors='replace').splitlines():
+            if line.startswith('model name'):
+                return line.partition(':')[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,318 @@
+"""`smoke-ros replay` over all frames of a bag, with a detector that tells images by their grey."""
+
+import dataclasses
+import json
+import tracemalloc
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from fake_detector import CAR, FakeDetector
+from small_bags import BEGIN_NS, DELAY_NS, HEIGHT, STEP_NS, WIDTH, K, write_small_bag
+from small_bags import CAR as LABEL
+
+from smoke_ros import cli
+from smoke_ros.data.kitti import read_objects, write_objects
+from smoke_ros.detector import Detector
+from smoke_ros.evaluation.run_info import read_run_info
+from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
+from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.images import image_to_bgr
+from smoke_ros.ros.messages import message_to_detections
+from smoke_ros.ros.replay.offline import replay_offline
+from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.stamps import stamp_ns
+
+
+class GreyDetector(FakeDetector):
+    """Finds one car, as many metres away as the image is grey, plus 10."""
+
+    def __init__(self, stop_at=None):
+        super().__init__()
+        self.stop_at, self.calls = stop_at, 0
+        self.info = SimpleNamespace(name='grey', sha256='12', training=SimpleNamespace(frames=()))
+
+    def detect_timed(self, images, cameras, **options):
+        self.calls += 1
+        grey = int(images[0][0, 0, 0])
+        if grey == self.stop_at:
+            raise KeyboardInterrupt
+        found = dataclasses.replace(CAR, location=(1.0, 1.5, 10.0 + grey))
+        self.detections = [found]
+        self.images, self.cameras = [], []
+        return super().detect_timed(images, cameras, **options)
+
+
+def replay(bag, out, detector=None, *, overwrite=False, **options):
+    request = ReplayRequest(bag=bag, out=out, **options)
+    return replay_offline(request, detector or GreyDetector(), overwrite=overwrite)
+
+
+def frames(out):
+    return list(read_frames(out / FRAMES_FILE))
+
+
+def results(out):
+    """All that a run wrote and that does not depend on the time of day."""
+    with BagReader(out / 'bag') as bag:
+        # Not their bytes: what lies between two fields is whatever memory held before.
+        kinds = {name: topic.message_class() for name, topic in bag.topics.items()}
+        messages = [(m.topic, m.stamp_ns, m.decode(kinds[m.topic])) for m in bag.messages()]
+    records = [dataclasses.replace(record, stages_ms={}) for record in frames(out)]
+    files = {
+        path.relative_to(out): path.read_bytes()
+        for folder in ('detections', 'thumbnails')
+        for path in (out / folder).rglob('*') if path.is_file()
+    }  # fmt: skip
+    return messages, records, files
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_every_frame_is_recorded_with_what_was_found(tmp_path, storage):
+    write_small_bag(tmp_path / 'in', 4, storage=storage)
+    run = replay(tmp_path / 'in', tmp_path / 'out')
+    records = frames(tmp_path / 'out')
+    assert [record.index for record in records] == [0, 1, 2, 3]
+    for number, record in enumerate(records):
+        assert record.status == 'processed' and record.topic == '/front/image_rect'
+        assert record.stamp_ns == BEGIN_NS + number * STEP_NS
+        assert (record.width, record.height) == (WIDTH, HEIGHT)
+        np.testing.assert_array_equal(record.K, K)
+        (found,) = record.detections
+        assert found.location == (1.0, 1.5, 10.0 + number)
+        (label,) = record.ground_truth
+        assert label.location == pytest.approx(LABEL.location) and label.occlusion == 1
+        assert record.stages_ms['network'] == 2.0 and record.latency_ms is None
+    assert run == read_run(tmp_path / 'out')
+    assert run.counts == {'processed': 4} and run.problems == () and run.ended
+    assert run.model['name'] == 'grey' and run.versions['torch']
+
+
+def test_the_output_bag_has_the_stamps_of_the_input(tmp_path):
+    write_small_bag(tmp_path / 'in', 3)
+    replay(tmp_path / 'in', tmp_path / 'out', annotated=True)
+    with BagReader(tmp_path / 'out/bag') as bag:
+        decoded = {name: [] for name in bag.topics}
+        for message in bag.messages():
+            kind = bag.topics[message.topic].message_class()
+            decoded[message.topic].append((message.stamp_ns, message.decode(kind)))
+    assert {name: len(found) for name, found in decoded.items()} == {
+        '/smoke_node/detections': 3, '/smoke_node/markers': 3, '/smoke_node/ground_truth': 3,
+        '/smoke_node/debug_image': 3,
+    }  # fmt: skip
+    for number in range(3):
+        received_ns, message = decoded['/smoke_node/detections'][number]
+        assert stamp_ns(message.header.stamp) == BEGIN_NS + number * STEP_NS
+        assert received_ns == BEGIN_NS + number * STEP_NS + DELAY_NS
+        assert message.header.frame_id == 'front_optical'
+        (found,) = message_to_detections(message)
+        assert found.location[2] == pytest.approx(10.0 + number)
+        assert message.detections[0].results[0].pose.covariance[0] > 0.0
+        markers = decoded['/smoke_node/markers'][number][1].markers
+        assert len(markers) == 4 and markers[0].header == message.header
+        image = image_to_bgr(decoded['/smoke_node/debug_image'][number][1])
+        assert image.shape == (HEIGHT, WIDTH, 3) and len(np.unique(image)) > 1
+
+
+def test_kitti_files_and_pictures(tmp_path):
+    write_small_bag(tmp_path / 'in', 2)
+    replay(tmp_path / 'in', tmp_path / 'out')
+    folder = tmp_path / 'out/detections/_front_image_rect'
+    (line,) = read_objects(folder / '000001.txt', with_score=True)
+    assert line.location == pytest.approx((1.0, 1.5, 11.0))
+    assert read_run_info(folder).model == 'grey'
+    assert len(list((tmp_path / 'out/thumbnails').rglob('*.jpg'))) == 2
+
+
+def test_several_cameras_in_one_go(tmp_path):
+    write_small_bag(tmp_path / 'in', 2, cameras=('/left', '/right'))
+    replay(tmp_path / 'in', tmp_path / 'out')
+    found = [(record.topic, record.index) for record in frames(tmp_path / 'out')]
+    assert found == [
+        ('/left/image_rect', 0), ('/right/image_rect', 0), ('/left/image_rect', 1),
+        ('/right/image_rect', 1),
+    ]  # fmt: skip
+    with BagReader(tmp_path / 'out/bag') as bag:
+        assert bag.topics['/smoke_node/left/detections'].message_count == 2
+        assert bag.topics['/smoke_node/right/markers'].message_count == 2
+
+
+def test_two_runs_are_the_same(tmp_path):
+    write_small_bag(tmp_path / 'in', 5, compressed=True)
+    for name in ('a', 'b'):
+        replay(tmp_path / 'in', tmp_path / name)
+    assert results(tmp_path / 'a') == results(tmp_path / 'b')
+
+
+class TestInterruption:
+    def test_a_run_goes_on_to_the_same_result(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 6, cameras=('/left', '/right'), spoilt=(1,))
+        replay(tmp_path / 'in', tmp_path / 'whole')
+        out = tmp_path / 'cut'
+        with pytest.raises(KeyboardInterrupt):
+            replay(tmp_path / 'in', out, GreyDetector(stop_at=3))
+        assert len(frames(out)) == 6 and not read_run(out).ended and not (out / 'bag').exists()
+        # As after a kill in the middle of a line.
+        with (out / FRAMES_FILE).open('a') as file:
+            file.write('{"bag": "/')
+        second = GreyDetector()
+        assert replay(tmp_path / 'in', out, second).ended
+        assert second.calls == 6  # twelve images, of which two are spoilt and four were done
+        assert results(out) == results(tmp_path / 'whole')
+
+    def test_a_run_of_something_else_is_not_gone_on_with(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 3)
+        with pytest.raises(KeyboardInterrupt):
+            replay(tmp_path / 'in', tmp_path / 'out', GreyDetector(stop_at=1))
+        with pytest.raises(ValueError, match=r'another options \(annotated was False, is True'):
+            replay(tmp_path / 'in', tmp_path / 'out', annotated=True)
+        replay(tmp_path / 'in', tmp_path / 'out', annotated=True, overwrite=True)
+        assert len(frames(tmp_path / 'out')) == 3
+
+    def test_a_finished_run_is_not_replaced_unasked(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 1)
+        replay(tmp_path / 'in', tmp_path / 'out')
+        with pytest.raises(FileExistsError, match='holds a finished run'):
+            replay(tmp_path / 'in', tmp_path / 'out')
+        with pytest.raises(FileExistsError, match='not empty and holds no run'):
+            replay(tmp_path / 'in', tmp_path / 'in', overwrite=True)
+
+
+def test_a_spoilt_image_costs_itself(tmp_path):
+    write_small_bag(tmp_path / 'in', 3, spoilt=(1,))
+    run = replay(tmp_path / 'in', tmp_path / 'out')
+    assert run.counts == {'processed': 2, 'failed': 1}
+    failed = frames(tmp_path / 'out')[1]
+    assert failed.index == 1 and 'must be 9216 bytes, got 10' in failed.reason
+
+
+def test_a_damaged_bag_yields_what_can_be_read(tmp_path):
+    write_small_bag(tmp_path / 'in', 40)
+    (file,) = (tmp_path / 'in').glob('*.mcap')
+    file.write_bytes(file.read_bytes()[:-400])  # without its index
+    run = replay(tmp_path / 'in', tmp_path / 'out')
+    assert run.counts == {'processed': 40}
+    assert 'cannot read the bag' in run.problems[0]
+
+
+class TestLabels:
+    def write(self, folder, names):
+        for z, name in enumerate(names):
+            write_objects(
+                folder / f'{name}.txt',
+                [dataclasses.replace(LABEL, location=(0.0, 1.0, 20.0 + z))],
+            )
+        return folder
+
+    def truth(self, tmp_path, labels):
+        write_small_bag(tmp_path / 'in', 3, truth=False)
+        replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+        return [
+            record.ground_truth and record.ground_truth[0].location[2]
+            for record in frames(tmp_path / 'out')
+        ]
+
+    def test_by_index(self, tmp_path):
+        labels = self.write(tmp_path / 'labels', ['000000', '000002'])
+        assert self.truth(tmp_path, labels) == [20.0, None, 21.0]
+
+    def test_by_stamp(self, tmp_path):
+        labels = self.write(tmp_path / 'labels', ['000000', '000001'])
+        lines = (
+            f'{n:06d} {BEGIN_NS + k * STEP_NS} /front/image_rect' for n, k in ((0, 2), (1, 1))
+        )
+        (tmp_path / 'labels/timestamps.txt').write_text('\n'.join(lines))
+        assert self.truth(tmp_path, labels) == [None, 21.0, 20.0]
+
+    def test_names_that_are_stamps(self, tmp_path, monkeypatch):
+        monkeypatch.setattr('small_bags.BEGIN_NS', 1_600_000_000 * 10**9)
+        # A stamp that was rounded to microseconds is found as well.
+        labels = self.write(tmp_path / 'labels', ['1600000000100000900'])
+        assert self.truth(tmp_path, labels) == [None, 20.0, None]
+
+    def test_what_cannot_be_labels(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 1, cameras=('/left', '/right'))
+        with pytest.raises(FileNotFoundError, match='no such folder of labels'):
+            replay(tmp_path / 'in', tmp_path / 'out', labels=tmp_path / 'absent')
+        labels = self.write(tmp_path / 'labels', ['000000'])
+        with pytest.raises(ValueError, match='one camera, but there are 2'):
+            replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+        self.write(labels, ['rainy'])
+        with pytest.raises(ValueError, match=r'rainy\.txt: expected the name of a label'):
+            replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+        with pytest.raises(ValueError, match='must come from one place'):
+            replay(tmp_path / 'in', tmp_path / 'out', labels=labels, truth_topic='/labels')
+
+
+def test_memory_does_not_grow_with_the_bag(tmp_path):
+    # In SQLite, for MCAP collects a chunk in memory, which the shorter bag would not fill.
+    def peak(count):
+        write_small_bag(tmp_path / f'in{count}', count, storage='sqlite3')
+        tracemalloc.start()
+        replay(tmp_path / f'in{count}', tmp_path / f'out{count}', storage='sqlite3')
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top
+
+    peak(30)  # what is loaded once, and as many pictures as are kept
+    small, large = peak(50), peak(150)
+    assert large < small + 100 * 1000  # an image has 9 kB, what is found in it and noted 2 kB
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def sees_grey(self, monkeypatch):
+        monkeypatch.setattr(Detector, 'from_model', lambda *_, **__: GreyDetector())
+
+    def replay(self, *arguments):
+        return cli.main(['replay', *map(str, arguments)])
+
+    def test_a_verdict_on_a_bag(self, tmp_path, capsys):
+        write_small_bag(tmp_path / 'in', 3)
+        out = tmp_path / 'out'
+        code = self.replay(
+            tmp_path / 'in', '--out', out, '--require', 'frames_failed<=0',
+            '--require', 'car/3d/moderate>=99',
+        )  # fmt: skip
+        assert code == 1
+        printed = capsys.readouterr().out
+        assert '\nNOT MET: car/3d/moderate' in printed and 'met: frames_failed' in printed
+        assert (out / 'report.html').is_file() and (out / 'junit.xml').is_file()
+        assert json.loads((out / 'report.json').read_text())
+
+    def test_several_bags_of_which_one_cannot_be_read(self, tmp_path, caplog, monkeypatch):
+        reported = []
+        monkeypatch.setattr(
+            'smoke_ros.replay.report.write_report', lambda *args: reported.append(args) or []
+        )
+        write_small_bag(tmp_path / 'a', 2)
+        write_small_bag(tmp_path / 'b', 3)
+        (tmp_path / 'broken').mkdir()
+        bags = [tmp_path / name for name in ('a', 'broken', 'b')]
+        assert self.replay(*bags, '--out', tmp_path / 'out') == 1
+        assert 'broken has no metadata.yaml' in caplog.text
+        assert [len(frames(tmp_path / 'out' / name)) for name in ('a', 'b')] == [2, 3]
+        assert reported == [(tmp_path / 'out', [])]
+        assert self.replay(tmp_path / 'a', '--out', tmp_path / 'alone') == 0
+
+    @pytest.mark.parametrize(
+        ('arguments', 'message'),
+        [
+            (['nowhere', '--out', 'out'], 'no bag at nowhere'),
+            (['in', '--out', 'out', '--calib', 'none.yaml'], 'none.yaml: no such calibration'),
+            (['in', 'in', '--out', 'out'], 'bags must have different names, got in twice'),
+            (['in', '--out', 'out', '--topics', '/x'], 'topic /x: expected sensor_msgs/msg/Image'),
+            (['in', '--out', 'in'], 'in is not empty and holds no run'),
+        ],
+    )
+    def test_what_cannot_be_used_is_said_in_one_line(
+        self, tmp_path, monkeypatch, capsys, arguments, message
+    ):
+        monkeypatch.chdir(tmp_path)
+        write_small_bag(tmp_path / 'in', 1)
+        assert self.replay(*arguments) == cli.EXIT_BAD_INPUT
+        error = capsys.readouterr().err.splitlines()
+        assert any(message in line for line in error) and error[-1].startswith('smoke-ros replay')
