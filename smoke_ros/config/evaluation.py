@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from smoke_ros.config.options import check, option
+import yaml
+
+from smoke_ros.config.options import check, from_mapping, option
 
 
 @dataclass(frozen=True)
@@ -66,3 +69,23 @@ class EvaluationConfig:
         """Return the labelled classes that are neither right nor wrong for a class."""
         wanted = class_name.lower()
         return tuple(other for name, other in self.neighbours if name.lower() == wanted)
+
+
+def read_evaluation_config(path: Path) -> EvaluationConfig:
+    """Read options from a YAML file; those that it does not name keep their defaults.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not YAML, names an unknown option, or a value is not allowed.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        what = ' '.join(str(error).split())
+        raise ValueError(f'{path}: expected YAML, got something else ({what})') from error
+    if not isinstance(values, dict):
+        raise ValueError(f'{path}: expected options with values, got {type(values).__name__}')
+    return from_mapping(EvaluationConfig, values, str(path))

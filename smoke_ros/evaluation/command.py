@@ -9,10 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from smoke_ros.config.evaluation import EvaluationConfig
-from smoke_ros.config.options import from_mapping
+from smoke_ros.config.evaluation import EvaluationConfig, read_evaluation_config
 from smoke_ros.evaluation.evaluate import Evaluation, evaluate_frames
 from smoke_ros.evaluation.frames import Provenance, read_frames
 from smoke_ros.evaluation.report_json import as_json
@@ -103,9 +100,7 @@ def _refuse_to_run(error: Exception | str) -> int:
 
 
 def _config(args: argparse.Namespace) -> EvaluationConfig:
-    config = EvaluationConfig()
-    if args.config:
-        config = from_mapping(EvaluationConfig, _read_yaml(args.config), str(args.config))
+    config = read_evaluation_config(args.config) if args.config else EvaluationConfig()
     changes: dict[str, Any] = {}
     if args.classes:
         overlaps = tuple(overlap for _, overlap in args.classes)
@@ -114,17 +109,6 @@ def _config(args: argparse.Namespace) -> EvaluationConfig:
     if args.score_threshold is not None:
         changes['score_threshold'] = args.score_threshold
     return dataclasses.replace(config, **changes)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except yaml.YAMLError as error:
-        what = ' '.join(str(error).split())
-        raise ValueError(f'{path}: expected YAML, got something else ({what})') from error
-    if not isinstance(values, dict):
-        raise ValueError(f'{path}: expected options with values, got {type(values).__name__}')
-    return values
 
 
 def _class_overlap(text: str) -> tuple[str, float]:

@@ -38,7 +38,7 @@ def precision_recall_svg(part: ClassEvaluation) -> str:
         axes.grid(alpha=0.3)
     panels[0].set_ylabel('precision (AOS: similarity)')
     panels[0].legend(title='objects', loc='lower left', fontsize='small')
-    return _svg(figure, f'precision-recall {part.class_name}')
+    return svg(figure, f'precision-recall {part.class_name}')
 
 
 def distance_svg(part: ClassEvaluation) -> str:
@@ -58,7 +58,7 @@ def distance_svg(part: ClassEvaluation) -> str:
         axes.set(xlabel='distance (m)', xlim=(-0.6, len(names) - 0.4))
         axes.grid(alpha=0.3, axis='y')
         axes.set_axisbelow(True)
-    return _svg(figure, f'distance {part.class_name}')
+    return svg(figure, f'distance {part.class_name}')
 
 
 def _draw_depth(axes: Axes, errors: CameraErrors, places: np.ndarray) -> None:
@@ -105,14 +105,14 @@ def calibration_svg(part: ClassEvaluation) -> str:
     )  # fmt: skip
     right.set(xlim=(0.0, 1.0), xlabel='score', ylabel='detections')
     right.legend(loc='upper right', fontsize='small')
-    return _svg(figure, f'calibration {part.class_name}')
+    return svg(figure, f'calibration {part.class_name}')
 
 
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _svg(figure: Figure, name: str) -> str:
+def svg(figure: Figure, name: str) -> str:
     """Return a figure as an <svg> element whose inner names do not clash with another's."""
     buffer = io.StringIO()
     with matplotlib.rc_context({'svg.hashsalt': name, 'svg.fonttype': 'none'}):

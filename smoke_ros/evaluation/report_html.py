@@ -39,7 +39,7 @@ def format_html(evaluation: Evaluation, provenance: Provenance) -> str:
     body.append(f'<p class="small">{escape(PLOTS_INTRODUCTION)}</p>')
     for part in evaluation.classes:
         body.append(f'<h2>{escape(part.class_name)}</h2>')
-        body += _class_section(evaluation, part)
+        body += class_section(evaluation, part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<title>Evaluation: {escape(provenance.split)}</title><style>{STYLE}</style></head>\n'
@@ -47,10 +47,11 @@ def format_html(evaluation: Evaluation, provenance: Provenance) -> str:
     )
 
 
-def _class_section(evaluation: Evaluation, part: ClassEvaluation) -> list[str]:
+def class_section(evaluation: Evaluation, part: ClassEvaluation) -> list[str]:
+    """Return the tables and plots of one class."""
     if not part.objects and not part.detections:
         return ['<p>Neither labelled nor detected.</p>']
-    tables = {table.title: _table(table) for table in class_tables(evaluation, part)}
+    tables = {table.title: format_table(table) for table in class_tables(evaluation, part)}
     section = []
     for title, table in tables.items():
         section.append(table)
@@ -58,7 +59,7 @@ def _class_section(evaluation: Evaluation, part: ClassEvaluation) -> list[str]:
             section.append(precision_recall_svg(part))
         elif title.startswith('Recall and depth') and part.objects:
             section.append(distance_svg(part))
-    return [*section, _table(calibration_table(part)), calibration_svg(part)]
+    return [*section, format_table(calibration_table(part)), calibration_svg(part)]
 
 
 def _summary(table: Table) -> str:
@@ -66,7 +67,8 @@ def _summary(table: Table) -> str:
     return f'<table class="summary">{rows}</table>'
 
 
-def _table(table: Table) -> str:
+def format_table(table: Table) -> str:
+    """Return a table with its title as HTML."""
     rows = ''.join(f'<tr>{_cells(row, "td")}</tr>' for row in table.rows)
     note = f'<p class="small">{escape(table.note)}</p>' if table.note else ''
     return (

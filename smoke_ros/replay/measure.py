@@ -71,7 +71,7 @@ class ReplayMeasurements:
     """A replay, measured as a whole and in its parts."""
 
     whole: Measurement
-    #: In the order of the streams; empty for a single one, which is the whole.
+    #: In the order of the replay's streams.
     streams: tuple[Measurement, ...]
     segments: tuple[Segment, ...]
 
@@ -94,7 +94,7 @@ def measure_replay(replay: Replay, how: Measuring) -> ReplayMeasurements:
         of_bag = [stream for stream in streams if stream.bag == bag]
         for start, end, pieces in segments(of_bag, how.report.segments):
             cut.append(Segment(bag, start, end, measure(pieces, replay.class_names, how)))
-    return ReplayMeasurements(whole, tuple(parts) if len(parts) > 1 else (), tuple(cut))
+    return ReplayMeasurements(whole, tuple(parts), tuple(cut))
 
 
 def measure(streams: Sequence[Stream], names: dict[str, str], how: Measuring) -> Measurement:

@@ -132,8 +132,8 @@ def _average_precisions(
                     yield Metric(
                         f'{prefix}{class_name.lower()}/{metric}/{level.name}{suffix}',
                         _average_precision(score, points), '%', HIGHER, 0.5, 0.02,
-                        f'AP_R{points} at overlap {at:g} '
-                        f'({"kitti_benchmark" if table == "benchmark" else "kitti"})',
+                        f'AP_R{points} at overlap {at:g}, '
+                        f'table {"kitti_benchmark" if table == "benchmark" else "kitti"}',
                         _why_no_average_precision(class_name, part, score),
                     )  # fmt: skip
 

@@ -1,0 +1,139 @@
+"""The report as a page and as JSON, and the command that makes it."""
+
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from smoke_ros.cli import main
+from smoke_ros.config.report import ReportConfig
+from smoke_ros.replay import report_player, report_plots
+from smoke_ros.replay.records import LoadSample, thumbnail_path
+from smoke_ros.replay.report import write_report
+from smoke_ros.replay.streams import read_replay
+from smoke_ros.replay.thumbnails import Thumbnails
+
+LOAD = (LoadSample(0.0, 100.0, 500.0), LoadSample(1.0, 120.0, 510.0))
+
+
+@pytest.fixture
+def live_replay(make_replay, make_frame, make_box, make_label):
+    frames = [
+        make_frame(
+            i, [make_box(z=20.0 + 0.1 * i)], latency_ms=50.0 + i % 7,
+            stages_ms={'network': 40.0}, ground_truth=(make_label(z=20.0 + 0.1 * i),),
+        )
+        for i in range(20)
+    ]  # fmt: skip
+    frames.append(make_frame(20, status='dropped', reason='<late> & lost'))
+    folder = make_replay(frames, mode='live', load=LOAD, problems=('chunk <3> is damaged',))
+    thumbnails = Thumbnails(folder, '/image', config=ReportConfig(pictures=4, picture_width=128))
+    for frame in frames[:20]:
+        thumbnails.offer(frame, np.zeros((375, 1242, 3), np.uint8), frame.camera())
+    return folder
+
+
+def test_report_of_a_live_replay(live_replay, capsys):
+    code = main(
+        ['report', str(live_replay), '--require', 'latency_p99_ms<=100', '--require',
+         'car/recall_percent>=99', '--require', 'frames_dropped==0', '--segments', '4']
+    )  # fmt: skip
+    printed = capsys.readouterr()
+    assert code == 1
+    assert 'met: latency_p99_ms' in printed.out
+    assert 'NOT MET: frames_dropped' in printed.err
+    page = (live_replay / 'report.html').read_text()
+    _check_self_contained(page)
+    for text in ('1 of 3 requirements not met', 'chunk &lt;3&gt; is damaged', 'abababababab'):
+        assert text in page
+    assert '&lt;late&gt; &amp; lost' in page
+    report = json.loads((live_replay / 'report.json').read_text())
+    assert report['metrics']['car/recall_percent']['value'] == 100.0
+    assert report['met'] is False
+    assert [item['met'] for item in report['requirements']] == [True, True, False]
+    assert report['evaluation']['kitti_benchmark']['car/3d/easy']['AP_R40'] > 0.0
+    assert [segment['counts']['frames'] for segment in report['segments']] == [5, 5, 5, 6]
+    suite = ElementTree.parse(live_replay / 'junit.xml').getroot()[0]
+    assert (suite.get('tests'), suite.get('failures')) == ('3', '1')
+
+
+def _check_self_contained(page):
+    assert '<script src' not in page
+    assert '<link' not in page
+    sources = re.findall(r'(?:src|href)=["\']([^"\']*)', page)
+    assert all(source.startswith(('#', 'data:')) for source in sources), sources
+    assert 'url(http' not in page
+
+
+def test_report_of_frames_that_all_failed(make_replay, make_frame):
+    folder = make_replay([make_frame(0, status='failed', reason='no image')])
+    assert write_report(folder) == []
+    page = (folder / 'report.html').read_text()
+    assert 'No frame was processed.' in page
+    assert not (folder / 'junit.xml').exists()
+
+
+def test_report_of_an_empty_replay(make_replay):
+    folder = make_replay([])
+    write_report(folder)
+    assert json.loads((folder / 'report.json').read_text())['counts']['frames'] == 0
+
+
+def test_unknown_metric_is_refused_before_anything_is_written(make_replay, make_frame, capsys):
+    folder = make_replay([make_frame(0)])
+    assert main(['report', str(folder), '--require', 'jiter_ms<3']) == 2
+    assert 'did you mean jitter_ms' in capsys.readouterr().err
+    assert not (folder / 'report.html').exists()
+
+
+def test_evaluation_options_are_read(make_replay, make_frame, tmp_path, capsys):
+    options = tmp_path / 'options.yaml'
+    options.write_text('classes: [Truck]\noverlaps: [0.7]\ndevkit_overlaps: [0.7]\n')
+    folder = make_replay([make_frame(0)])
+    arguments = ['report', str(folder), '--evaluation', str(options)]
+    assert main([*arguments, '--require', 'truck/3d/easy>=0']) == 1
+    assert 'truck/3d/easy has no value: there is no ground truth' in capsys.readouterr().err
+    assert main([*arguments, '--require', 'car/3d/easy>=0']) == 2
+
+
+def test_help_has_an_example(capsys):
+    for command in ('report', 'compare'):
+        with pytest.raises(SystemExit):
+            main([command, '--help'])
+        assert 'example:\n  smoke-ros ' in capsys.readouterr().out
+
+
+def test_player_has_a_bounded_number_of_pictures(make_replay, make_frame):
+    folder = make_replay([make_frame(i) for i in range(10)])
+    for i in range(10):
+        path = thumbnail_path(folder, '/image', i)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'\xff\xd8')
+    pictured = read_replay(folder).pictured
+    html = report_player.format_player(pictured, 4)
+    frames = json.loads(re.search(r'json">(.*?)</script>', html).group(1))
+    assert [frame['caption'].split()[1] for frame in frames] == ['0', '3', '6', '9']
+    assert report_player.format_player([], 4) == ''
+
+
+def test_lines_over_time_are_of_bounded_length():
+    seconds = np.linspace(0.0, 1000.0, 10_000)
+    values = np.arange(10_000.0)
+    times, worst = report_plots._binned(seconds, values, np.max)
+    assert len(times) == len(worst) == report_plots.TIME_BINS
+    assert worst[-1] == 9999.0
+    assert np.all(np.diff(times) > 0.0)
+
+
+def test_bags_lie_one_after_the_other(make_streams, make_frame):
+    frames = [
+        make_frame(i, bag=bag, stamp_ns=(start + i) * 10**9)
+        for bag, start in (('a', 50), ('b', 10))
+        for i in range(3)
+    ]
+    streams = make_streams(frames)
+    starts = report_plots.timeline_starts(streams)
+    assert report_plots.seconds_of(streams[0], starts).tolist() == [0.0, 1.0, 2.0]
+    assert report_plots.seconds_of(streams[1], starts).tolist() == [2.0, 3.0, 4.0]
