@@ -201,7 +201,10 @@ def read_content(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f'no weights file at {path}')
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            # Of a pickle of another protocol: it loads, or is refused below in one sentence.
+            warnings.simplefilter('ignore', UserWarning)
+            content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f'{path}: refused, it is damaged or holds more than tensors and plain values '
