@@ -32,6 +32,8 @@ COMMANDS = {
     'replay': Command('smoke_ros.ros.replay.command', 'replay bags and report on them'),
     'kitti2bag': Command('smoke_ros.ros.kitti2bag_command', 'turn KITTI or images into a bag'),
     'bag2kitti': Command('smoke_ros.ros.bag2kitti_command', "turn a bag into KITTI's layout"),
+    'report': Command('smoke_ros.replay.report_command', 'make the report of a replay again'),
+    'compare': Command('smoke_ros.replay.compare_command', 'hold two reports side by side'),
     'dataset': Command('smoke_ros.data.command', 'look into a data set'),
 }
 
