@@ -163,10 +163,9 @@ def regression_losses(
     location, dimensions, rotation_y = predict_boxes(objects, model, layout, kind)
     if kind == 'disentangled':
         raised = _on_bottom_face(location, dimensions, objects.dimensions)
-        lowered = _on_bottom_face(objects.locations, objects.dimensions, dimensions)
         losses = {
             'orientation': corner_distance((truth[0], truth[1], rotation_y), truth),
-            'dimensions': corner_distance((lowered, dimensions, truth[2]), truth),
+            'dimensions': corner_distance((truth[0], dimensions, truth[2]), truth),
             'location': corner_distance((raised, truth[1], truth[2]), truth),
         }
         if layout.centre_offset is not None:

@@ -94,7 +94,15 @@ def test_no_objects():
     assert not targets.ignored.any()
 
 
-def test_plain_smoke_drops_what_has_its_centre_outside():
+@pytest.mark.parametrize('x', [-3.0, 3.0])
+@pytest.mark.parametrize('y', [-0.9, 0.0, 1.2])
+def test_plain_smoke_drops_what_has_its_centre_outside(x, y):
+    # At 4 m the map reaches from x = -2.56 m to 2.56 m, and from y = -0.8 m to 1.12 m.
+    outside = [labelled_car((x, y, 4.0))] + ([labelled_car((0.0, y, 4.0))] if y else [])
+    assert not targets_of(outside).present.any()
+
+
+def test_a_dropped_object_leaves_its_slot_empty():
     targets = targets_of([TRUNCATED, labelled_car((0.0, 0.0, 10.0))])
     # The second object keeps the second slot.
     assert targets.present.tolist() == [False, True, False, False]
