@@ -22,13 +22,16 @@ Replay a rosbag2 recording (SQLite or MCAP, also compressed): every frame, in or
 the machine goes. OUT gets a bag with the detections (bag/), KITTI result files (detections/), a
 record of each frame (frames.jsonl) and of the run (run.json), and a report (report.html,
 report.json). The same command goes on where it was interrupted. What is damaged in a bag is left
-out, and said. The exit code is 1 where a requirement is not met or something could not be read."""
+out, and said. With --live the bag is played at its own pace into the running node instead, and
+what comes back is measured: frames dropped, latency, load. The exit code is 1 where a requirement
+is not met or something could not be read."""
 
 EXAMPLE = """\
 example:
   smoke-ros replay drive --model kitti_dla34_mmdet3d --out runs/drive
   smoke-ros replay drive --out runs/drive --require 'car/3d/moderate>=10' --annotated
-  smoke-ros replay drive --out runs/drive --labels label_2 --start 10 --duration 60 --stride 2"""
+  smoke-ros replay drive --out runs/drive --labels label_2 --start 10 --duration 60 --stride 2
+  smoke-ros replay drive --out runs/live --live --require 'latency_p99_ms<=100'"""
 
 #: Exit code where a requirement is not met, or where not all could be read.
 EXIT_NOT_MET = 1
@@ -69,6 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--storage', choices=('mcap', 'sqlite3'), default='mcap',
         help='what the written bag is stored as (default: %(default)s)',
     )  # fmt: skip
+    live = parser.add_argument_group('live replay')
+    live.add_argument(
+        '--live', action='store_true',
+        help='play at the recorded pace, with /clock, into a node in a ROS domain of its own',
+    )  # fmt: skip
+    live.add_argument(
+        '--rate', type=float, default=1.0, metavar='R',
+        help='times the recorded pace (default: %(default)g)',
+    )  # fmt: skip
+    live.add_argument(
+        '--params-file', type=Path, metavar='FILE', help="YAML with more of the node's parameters"
+    )
     parser.add_argument(
         '--require', action='append', default=[], type=_requirement, metavar='METRIC>=NUMBER',
         help="what the replay must reach, such as 'car/3d/moderate>=10'; may be given again",
@@ -90,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     from smoke_ros.replay.report import write_report
 
     requests = make_requests(args)
-    problems = _replay_here(args, requests)
+    problems = _replay_live(args, requests) if args.live else _replay_here(args, requests)
     verdicts = write_report(args.out, args.require)
     for problem in problems:
         logger.warning('%s', problem)
@@ -151,4 +166,23 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
             problems += done.problems
             if done.counts.get('failed'):
                 problems.append(f'{request.bag}: {done.counts["failed"]} frames failed')
+    return problems
+
+
+def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
+    """Play one bag after the other into the node; return what went wrong."""
+    from smoke_ros.ros.demo.node_process import isolate
+    from smoke_ros.ros.replay.live import LiveOptions, replay_live
+
+    for given in (*args.bags, args.params_file):
+        if given is not None and not given.exists():
+            raise FileNotFoundError(f'{given}: no such bag or file')
+    isolate()
+    live = LiveOptions(args.rate, args.model, args.device, args.params_file)
+    problems: list[str] = []
+    for request in requests:
+        try:
+            problems += replay_live(request, live, overwrite=args.overwrite).problems
+        except RuntimeError as error:
+            raise OSError(f'{request.bag}: {error}') from error
     return problems

@@ -61,7 +61,12 @@ def replay_offline(
         )  # fmt: skip
         labels = None if request.labels is None else _labels(request, cameras)
         topics = [camera.image for camera in cameras]
-        run = describe_run(OFFLINE, request, detector, topics)
+        model = {
+            'name': detector.info.name,
+            'sha256': detector.info.sha256,
+            'trained_on': detector.model.trained_on,
+        }
+        run = describe_run(OFFLINE, request, model, str(detector.device), topics)
         run = begin(request.out, run, overwrite=overwrite)
         replay = _Replay(request, detector, cameras, labels)
         replay.run(bag)

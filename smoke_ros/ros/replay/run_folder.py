@@ -7,7 +7,7 @@ import datetime
 import logging
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from smoke_ros import __version__
-from smoke_ros.detector import Detector
 from smoke_ros.replay.records import FRAMES_FILE, RUN_FILE, RunRecord, read_run, write_run
 from smoke_ros.ros.replay.request import ReplayRequest
 
@@ -26,22 +25,22 @@ IDENTITY = ('mode', 'smoke_ros', 'model', 'device', 'bags', 'topics', 'options')
 
 
 def describe_run(
-    mode: str, request: ReplayRequest, detector: Detector, topics: Sequence[str]
+    mode: str,
+    request: ReplayRequest,
+    model: Mapping[str, str],
+    device: str,
+    topics: Sequence[str],
 ) -> RunRecord:
     """Return the record of a run that begins now."""
     return RunRecord(
         mode=mode,
         smoke_ros=__version__,
-        model={
-            'name': detector.info.name,
-            'sha256': detector.info.sha256,
-            'trained_on': detector.model.trained_on,
-        },
-        device=str(detector.device),
+        model=model,
+        device=device,
         bags=(str(request.bag),),
         topics=tuple(topics),
         started=now(),
-        versions=_versions(str(detector.device)),
+        versions=_versions(device),
         options=request.options(),
     )
 
@@ -114,7 +113,7 @@ def _versions(device: str) -> dict[str, str]:
         'os': platform.platform(),
         'cpu': _processor(),
     }
-    if device.startswith('cuda'):
+    if device.startswith('cuda') and torch.cuda.is_available():
         versions['gpu'] = torch.cuda.get_device_name(device)
     return versions
 

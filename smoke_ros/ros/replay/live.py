@@ -1,0 +1,309 @@
+"""Live replay: a bag at its own pace through the running node, measured from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from tqdm import tqdm
+from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import MarkerArray
+
+from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
+from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
+from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
+from smoke_ros.ros.demo.node_process import SMOKE_NODE, NodeProcess
+from smoke_ros.ros.message_types import MessageClass
+from smoke_ros.ros.player import Player
+from smoke_ros.ros.qos import RELIABLE
+from smoke_ros.ros.replay.bag_clock import BagClock
+from smoke_ros.ros.replay.live_records import NodeReport, record_frames
+from smoke_ros.ros.replay.load_monitor import LoadMonitor
+from smoke_ros.ros.replay.offline import BAG_FOLDER
+from smoke_ros.ros.replay.output_bag import NODE
+from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.replay.run_folder import begin, describe_run, finish, frames_path
+from smoke_ros.ros.tolerant_bag import TolerantBag
+
+logger = logging.getLogger(__name__)
+
+LOG_FILE = 'smoke_node.log'
+
+#: A model may be downloaded at the start; a frame may take seconds.
+START_LIMIT_S, FINISH_LIMIT_S = 900.0, 60.0
+#: The node reports its counts every second.
+REPORT_S = 1.5
+#: A player that is later than this spoils the measured latencies.
+WORST_DELAY_S = 0.01
+
+_RECORDED = {f'{NODE}/detections': Detection3DArray, f'{NODE}/markers': MarkerArray}
+
+
+@dataclasses.dataclass(frozen=True)
+class LiveOptions:
+    """How the node runs.
+
+    Attributes
+    ----------
+    rate
+        1 for the recorded pace.
+    model, device
+        As the node's parameters.
+    params_file
+        A YAML file with more of them.
+    command
+        What starts the node.
+    """
+
+    rate: float = 1.0
+    model: str = ''
+    device: str = 'auto'
+    params_file: Path | None = None
+    command: Sequence[str] = SMOKE_NODE
+
+
+def replay_live(
+    request: ReplayRequest, live: LiveOptions, *, overwrite: bool = False
+) -> RunRecord:
+    """Play a bag into the node and record what a vehicle would get from it.
+
+    The node runs as a process of its own, with ``use_sim_time``; ROS_DOMAIN_ID and the like are
+    those of the environment. The latency of a frame is what the recording says lay between its
+    stamp and its arrival, and the wall time from then to the arrival of its detections here.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the bag, a topic or an option cannot be used.
+    FileExistsError
+        If the folder holds something else.
+    RuntimeError
+        If the node ends, or does not become ready.
+    """
+    if not live.rate > 0.0:
+        raise ValueError(f'rate must be above 0, got {live.rate:g}')
+    if request.selection.stride != 1:
+        raise ValueError('stride must be 1 in a live replay: a camera leaves out no image')
+    with TolerantBag(request.bag) as bag:
+        camera = _only_camera(bag, request)
+        options = {**request.options(), 'rate': live.rate, 'params_file': _text(live.params_file)}
+        run = describe_run(LIVE, request, {'name': live.model}, live.device, [camera.image])
+        run = begin(request.out, dataclasses.replace(run, options=options), overwrite=overwrite)
+        if frames_path(request.out).exists():
+            raise FileExistsError(
+                f'{request.out} holds a live run that was cut off, which cannot be gone on with: '
+                'give another folder, or --overwrite'
+            )
+        session = _Session(bag, camera, request, live)
+        session.run()
+        report = session.report
+        counts = Counter(record_frames(bag, camera, request, report, live.rate))
+        return finish(
+            request.out,
+            dataclasses.replace(
+                run,
+                model={'name': report.values.get('model', live.model), 'sha256': '',
+                       'trained_on': report.values.get('trained_on', '')},
+                device=report.values.get('device', live.device),
+                counts=dict(counts),
+                problems=(*bag.problems, *session.problems),
+                load=tuple(session.load),
+            ),
+        )  # fmt: skip
+
+
+def _only_camera(bag: TolerantBag, request: ReplayRequest) -> CameraTopics:
+    cameras = find_cameras(
+        bag.topics, chosen=request.topics, truth=request.truth_topic,
+        has_calibration=request.calibration is not None,
+    )  # fmt: skip
+    if len(cameras) > 1:
+        raise ValueError(
+            f'the node takes one camera, the bag has {len(cameras)}: choose one with --topics, of '
+            f'{", ".join(camera.image for camera in cameras)}'
+        )
+    if request.calibration is not None and request.calibration.suffix not in ('.yaml', '.yml'):
+        raise ValueError(f'{request.calibration}: the node reads ROS calibrations (.yaml) only')
+    return cameras[0]
+
+
+class _Session:
+    """The node, the player and the recorder, for one pass through a bag."""
+
+    def __init__(
+        self, bag: TolerantBag, camera: CameraTopics, request: ReplayRequest, live: LiveOptions
+    ) -> None:
+        self._bag, self._camera = bag, camera
+        self._request, self._live = request, live
+        self.report = NodeReport()
+        self.load: list[LoadSample] = []
+        self.problems: list[str] = []
+
+    def run(self) -> None:
+        """Play, and record until the node has done its last frame."""
+        out = self._request.out
+        with (
+            BagWriter(out / BAG_FOLDER, self._request.storage, overwrite=True) as writer,
+            self._node_process(out / LOG_FILE) as process,
+            _spinning_node() as (node, check),
+            BagClock(node, self._first_ns(), self._live.rate) as clock,
+        ):
+            self._record(node, writer, clock)
+            window = _Window(self._bag, self._request)
+            player = Player(node, window, self._played(), reliable=True)  # type: ignore[arg-type]
+
+            def wait_for(condition: Callable[[], bool], limit_s: float) -> bool:
+                deadline = time.monotonic() + limit_s
+                while not condition() and time.monotonic() < deadline:
+                    process.check()
+                    check()
+                    time.sleep(0.05)
+                return condition()
+
+            logger.info('waiting for the node to load its model')
+            if not wait_for(lambda: all(map(player.subscribers, self._played())), START_LIMIT_S):
+                raise RuntimeError(
+                    f'the node did not become ready in {START_LIMIT_S:.0f} s; see {out / LOG_FILE}'
+                )
+            with LoadMonitor(process.pid) as monitor:
+                self._play(player, clock)
+                played = time.monotonic()
+                if not wait_for(lambda: self.report.is_done(played + REPORT_S), FINISH_LIMIT_S):
+                    self.problems.append('the node did not report that it was done')
+            self.load = monitor.samples
+            check()
+
+    def _play(self, player: Player, clock: BagClock) -> None:
+        total = self._bag.topics[self._camera.image].message_count
+        with tqdm(total=total, desc='playing', unit='frame', disable=None) as bar:
+
+            def count(message: BagMessage) -> None:
+                clock.start()
+                bar.update(message.topic == self._camera.image)
+
+            report = player.play(self._live.rate, count)
+        if report.worst_delay_s > WORST_DELAY_S:
+            self.problems.append(
+                f'the player was up to {1e3 * report.worst_delay_s:.0f} ms late: the machine is '
+                'too slow for this bag, and latencies are that much too long'
+            )
+
+    def _node_process(self, log: Path) -> NodeProcess:
+        request, live, camera = self._request, self._live, self._camera
+        parameters = {
+            'device': live.device,
+            'image_transport': 'compressed' if camera.compressed else 'raw',
+            'rectification': request.rectification,
+        }
+        if live.model:
+            parameters['model'] = live.model
+        if live.params_file is None:
+            # Nothing but the node itself is to drop frames.
+            parameters['qos_reliability'] = 'reliable'
+        if request.calibration is not None:
+            parameters['camera_info_url'] = str(request.calibration.absolute())
+        remappings = {'image': camera.image}
+        if camera.info is not None:
+            remappings['camera_info'] = camera.info
+        command = [*live.command, '--ros-args', '-p', 'use_sim_time:=true']
+        command += ['-p', f'score_threshold:={request.detector.score_threshold!r}']
+        if live.params_file is not None:
+            command += ['--params-file', str(live.params_file)]
+        return NodeProcess(command, parameters, remappings, log)
+
+    def _record(self, node: Node, writer: BagWriter, clock: BagClock) -> None:
+        """Store what comes with the bag's time of its arrival."""
+
+        def subscribe(topic: str, message_class: MessageClass) -> None:
+            writer.add_topic(topic, message_class, RELIABLE)
+
+            def store(data: bytes) -> None:
+                writer.write(topic, data, clock.now_ns())
+
+            node.create_subscription(message_class, topic, store, RELIABLE, raw=True)
+
+        for topic, message_class in _RECORDED.items():
+            subscribe(topic, message_class)
+
+        def hear(message: DiagnosticArray) -> None:
+            self.report.hear(message)
+
+        node.create_subscription(DiagnosticArray, '/diagnostics', hear, RELIABLE)
+
+    def _played(self) -> list[str]:
+        names = (self._camera.image, self._camera.info)
+        return [name for name in names if name is not None]
+
+    def _first_ns(self) -> int:
+        return self._bag.first_ns + round(self._request.selection.start_s * 1e9)
+
+
+class _Window:
+    """The part of a bag that is played, as :class:`Player` reads bags."""
+
+    def __init__(self, bag: TolerantBag, request: ReplayRequest) -> None:
+        self._bag, self._selection = bag, request.selection
+
+    @property
+    def topics(self) -> dict[str, BagTopic]:
+        """By name."""
+        return self._bag.topics
+
+    def messages(self, topics: Sequence[str]) -> Iterator[BagMessage]:
+        """Read messages in the order they were received."""
+        first_ns = self._bag.first_ns + round(self._selection.start_s * 1e9)
+        for message in self._bag.messages(topics):
+            elapsed_s = (message.stamp_ns - first_ns) * 1e-9
+            if elapsed_s >= self._selection.duration_s:
+                return
+            if elapsed_s >= 0.0:
+                yield message
+
+
+@contextlib.contextmanager
+def _spinning_node() -> Iterator[tuple[Node, Callable[[], None]]]:
+    """Yield a node whose callbacks run in a thread, and what raises an error of theirs."""
+    context = Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node('smoke_replay', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    errors: list[Exception] = []
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:  # noqa: BLE001, for the main thread, which has to know
+            errors.append(error)
+
+    def check() -> None:
+        if errors:
+            raise errors[0]
+
+    thread = threading.Thread(target=spin, name='recorder')
+    thread.start()
+    try:
+        yield node, check
+    finally:
+        context.try_shutdown()
+        thread.join()
+        executor.shutdown()
+        node.destroy_node()
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,203 @@
+"""From what was recorded in a live replay to a record of each frame that was played."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from vision_msgs.msg import Detection3DArray
+
+from smoke_ros.data.kitti import detection_to_object, write_objects
+from smoke_ros.geometry import projected_extent
+from smoke_ros.replay.records import (
+    DROPPED,
+    FAILED,
+    PROCESSED,
+    FrameAppender,
+    FrameRecord,
+    topic_folder,
+)
+from smoke_ros.replay.thumbnails import Thumbnails
+from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
+from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.camera_topics import CameraTopics
+from smoke_ros.ros.messages import message_to_detections
+from smoke_ros.ros.replay.labels import LabelFolder
+from smoke_ros.ros.replay.offline import BAG_FOLDER, RESULTS_FOLDER
+from smoke_ros.ros.replay.output_bag import NODE
+from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.replay.run_folder import frames_path
+from smoke_ros.ros.stamps import stamp_ns
+from smoke_ros.ros.tolerant_bag import TolerantBag
+from smoke_ros.structures import CameraModel, Detection3D
+
+#: Stamps that are further from the time of recording are of another clock.
+SAME_CLOCK_NS = 60 * 10**9
+
+
+class NodeReport:
+    """What the node last said of itself.
+
+    Attributes
+    ----------
+    values
+        The values of its status; see :mod:`smoke_ros.ros.diagnostics`.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self._heard = 0.0
+
+    def hear(self, message: DiagnosticArray) -> None:
+        """Take what was published on /diagnostics."""
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if 'frames_in' in values:
+                self.values, self._heard = values, time.monotonic()
+
+    def count(self, name: str) -> int:
+        """Return one of its counts; 0 where it was not heard of."""
+        return int(self.values.get(name, '0'))
+
+    def is_done(self, since: float) -> bool:
+        """Return whether, heard of after a time, no frame was on its way any more."""
+        names = ('frames_out', 'frames_dropped', 'frames_refused')
+        done = self.count('frames_in') <= sum(map(self.count, names))
+        return done and self._heard > since
+
+
+def record_frames(
+    bag: TolerantBag,
+    camera: CameraTopics,
+    request: ReplayRequest,
+    report: NodeReport,
+    rate: float,
+) -> Iterator[str]:
+    """Write a record of every frame that was played; yield what became of each.
+
+    Detections are matched to images by their stamp, in one pass through both bags.
+    """
+    decoder = FrameDecoder(request.rectification, request.calibration)
+    labels = None if request.labels is None else LabelFolder(request.labels)
+    thumbnails = Thumbnails(request.out, camera.image)
+    with (
+        BagReader(request.out / BAG_FOLDER) as recorded,
+        FrameAppender(frames_path(request.out)) as appender,
+    ):
+        answers = _Answers(recorded)
+        for frame in BagFrames(bag, [camera], request.selection):
+            try:
+                decoded = decoder.decode(frame)
+            except ValueError as error:
+                appender.append(_lost(frame, request, FAILED, str(error)))
+                yield FAILED
+                continue
+            record = _record(frame, decoded, request, labels)
+            answer = answers.take(frame.stamp_ns)
+            if answer is None:
+                record = dataclasses.replace(record, status=DROPPED, reason=_why_dropped(report))
+            else:
+                arrived_ns, found = answer
+                record = dataclasses.replace(
+                    record,
+                    detections=tuple(_seen(item, decoded.camera) for item in found),
+                    latency_ms=_latency_ms(frame, arrived_ns, rate),
+                )
+                _write_results(request, record)
+                thumbnails.offer(record, decoded.image_bgr, decoded.camera)
+            appender.append(record)
+            yield record.status
+
+
+class _Answers:
+    """The recorded detections, in the order in which they came."""
+
+    def __init__(self, recorded: BagReader) -> None:
+        self._messages = recorded.messages([f'{NODE}/detections'])
+        self._next: tuple[int, int, Detection3DArray] | None = None
+        self._advance()
+
+    def take(self, wanted_ns: int) -> tuple[int, list[Detection3D]] | None:
+        """Return arrival (bag time, ns) and detections of the image with a stamp, if any."""
+        while self._next is not None and self._next[0] < wanted_ns:
+            self._advance()
+        if self._next is None or self._next[0] != wanted_ns:
+            return None
+        _, arrived_ns, message = self._next
+        self._advance()
+        return arrived_ns, message_to_detections(message)
+
+    def _advance(self) -> None:
+        message = next(self._messages, None)
+        if message is None:
+            self._next = None
+            return
+        decoded = message.decode(Detection3DArray)
+        self._next = (stamp_ns(decoded.header.stamp), message.stamp_ns, decoded)
+
+
+def _record(
+    frame: BagFrame, decoded: DecodedFrame, request: ReplayRequest, labels: LabelFolder | None
+) -> FrameRecord:
+    truth = decoded.truth
+    if labels is not None:
+        truth = labels.read(
+            frame.topics.image, frame.index, frame.stamp_ns, decoded.label_offset
+        )  # fmt: skip
+    return FrameRecord.of_camera(
+        decoded.camera,
+        bag=str(request.bag),
+        topic=frame.topics.image,
+        index=frame.index,
+        stamp_ns=frame.stamp_ns,
+        status=PROCESSED,
+        ground_truth=None if truth is None else tuple(truth),
+    )
+
+
+def _latency_ms(frame: BagFrame, arrived_ns: int, rate: float) -> float:
+    """Return the time from stamp to publication, as it would have been on the vehicle."""
+    underway_ns = frame.received_ns - frame.stamp_ns
+    if not 0 <= underway_ns <= SAME_CLOCK_NS:
+        underway_ns = 0
+    return 1e-6 * (underway_ns + (arrived_ns - frame.received_ns) / rate)
+
+
+def _seen(detection: Detection3D, camera: CameraModel) -> Detection3D:
+    """Work out the 2D box, which messages do not have."""
+    extent = projected_extent(camera.K, detection.corners(), camera.projection_offset)
+    if extent is None:
+        return detection
+    size = (camera.width, camera.height, camera.width, camera.height)
+    x1, y1, x2, y2 = map(float, np.clip(extent, 0.0, size))
+    return dataclasses.replace(detection, bbox_xyxy_px=(x1, y1, x2, y2))
+
+
+def _why_dropped(report: NodeReport) -> str:
+    refused = report.count('frames_refused')
+    if refused:
+        return (
+            f'no detections were published; of all frames the node refused {refused}, the last '
+            f'because: {report.values.get("last_error", "")}'
+        )
+    return 'no detections were published: a newer frame came before its turn'
+
+
+def _lost(frame: BagFrame, request: ReplayRequest, status: str, reason: str) -> FrameRecord:
+    return FrameRecord(
+        bag=str(request.bag),
+        topic=frame.topics.image,
+        index=frame.index,
+        stamp_ns=frame.stamp_ns,
+        status=status,
+        reason=reason,
+    )
+
+
+def _write_results(request: ReplayRequest, record: FrameRecord) -> None:
+    folder = request.out / RESULTS_FOLDER / topic_folder(record.topic)
+    objects = [detection_to_object(detection) for detection in record.detections]
+    write_objects(folder / f'{record.index:06d}.txt', objects)

@@ -1,0 +1,104 @@
+"""`smoke-ros replay --live` with the real node and a stand-in for the detector."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from fake_detector import CAR
+from small_bags import BEGIN_NS, DELAY_NS, write_small_bag
+from small_bags import CAR as LABEL
+
+from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
+from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.replay.live import LiveOptions, replay_live
+from smoke_ros.ros.replay.load_monitor import LoadMonitor
+from smoke_ros.ros.replay.request import ReplayRequest
+
+FAKE_NODE = Path(__file__).parent / 'fake_node.py'
+
+
+def play(bag, out, kind='fake', rate=1.0, **options):
+    command = (sys.executable, str(FAKE_NODE), kind)
+    live = LiveOptions(rate=rate, device='cpu', command=command)
+    return replay_live(ReplayRequest(bag=bag, out=out, **options), live)
+
+
+def frames(out):
+    return list(read_frames(out / FRAMES_FILE))
+
+
+def test_what_a_vehicle_would_get(tmp_path, ros_domain):
+    write_small_bag(tmp_path / 'in', 12)
+    run = play(tmp_path / 'in', tmp_path / 'out')
+    records = frames(tmp_path / 'out')
+    assert [record.index for record in records] == list(range(12))
+    processed = [record for record in records if record.status == 'processed']
+    assert len(processed) >= 6
+    for record in processed:
+        assert [found.class_name for found in record.detections] == ['Car', 'Pedestrian']
+        assert record.detections[0].location == pytest.approx(CAR.location)
+        x1, _, x2, _ = record.detections[0].bbox_xyxy_px
+        assert 0.0 <= x1 < x2
+        assert record.ground_truth[0].location == pytest.approx(LABEL.location)
+        assert record.latency_ms > 1e-6 * DELAY_NS
+    assert run == read_run(tmp_path / 'out')
+    assert run.mode == 'live' and run.model['name'] == 'fake' and run.options['rate'] == 1.0
+    assert sum(run.counts.values()) == 12 and run.counts['processed'] == len(processed)
+    assert run.load and run.load[-1].memory_mb > 10.0
+    assert (tmp_path / 'out/detections/_front_image_rect').is_dir()
+    with BagReader(tmp_path / 'out/bag') as bag:
+        messages = list(bag.messages(['/smoke_node/detections']))
+        assert bag.topics['/smoke_node/markers'].message_count == len(messages)
+    assert len(messages) == len(processed)
+    # Times are the bag's: behind the reception of the image, and long before the wall's.
+    assert BEGIN_NS + DELAY_NS < messages[0].stamp_ns < messages[-1].stamp_ns < 100 * 10**9
+
+
+def test_frames_are_dropped_where_the_node_is_too_slow(tmp_path, ros_domain):
+    # Half a second for each frame, which come every 25 ms.
+    write_small_bag(tmp_path / 'in', 40)
+    run = play(tmp_path / 'in', tmp_path / 'out', 'busy', rate=4.0)
+    assert run.counts['dropped'] > run.counts['processed'] > 0
+    dropped = next(record for record in frames(tmp_path / 'out') if record.status == 'dropped')
+    assert 'a newer frame came before its turn' in dropped.reason
+    assert dropped.latency_ms is None and dropped.ground_truth
+
+
+def test_a_node_that_does_not_start_is_reported(tmp_path, ros_domain):
+    write_small_bag(tmp_path / 'in', 2)
+    with pytest.raises(RuntimeError, match='the node has ended with exit code'):
+        play(tmp_path / 'in', tmp_path / 'out', 'no such kind')
+    with pytest.raises(ValueError, match='an interrupted run with another options'):
+        play(tmp_path / 'in', tmp_path / 'out', rate=2.0)
+
+
+def test_what_cannot_be_played(tmp_path):
+    write_small_bag(tmp_path / 'in', 2, cameras=('/left', '/right'))
+    with pytest.raises(ValueError, match='the node takes one camera, the bag has 2'):
+        play(tmp_path / 'in', tmp_path / 'out')
+    with pytest.raises(ValueError, match='rate must be above 0, got 0'):
+        play(tmp_path / 'in', tmp_path / 'out', rate=0.0)
+
+
+def test_load_is_sampled_until_the_process_ends():
+    import subprocess
+    import time
+
+    busy = 'import time; end = time.time() + 20\nwhile time.time() < end: pass'
+    process = subprocess.Popen([sys.executable, '-S', '-c', busy])
+    try:
+        with LoadMonitor(process.pid, 0.1) as monitor:
+            deadline = time.monotonic() + 15.0
+            while len(monitor.samples) < 5 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.kill()
+            process.wait()
+    finally:
+        process.kill()
+    assert max(sample.cpu_percent for sample in monitor.samples) > 5.0
+    assert all(sample.memory_mb > 1.0 for sample in monitor.samples)
+    times = [sample.time_s for sample in monitor.samples]
+    assert times == sorted(times) and times[0] > 0.0
