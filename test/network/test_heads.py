@@ -1,13 +1,16 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 from perfect_outputs import labelled_car, small_camera, small_model
 from torch import nn
 
+from smoke_ros.checkpoint import save_checkpoint
 from smoke_ros.coder import RegressionLayout
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.targets import Targets, make_targets
+from smoke_ros.detector import Detector
 from smoke_ros.losses import SmokeLoss
 from smoke_ros.network.heads import HEATMAP_MARGIN, SmokeHeads
 from smoke_ros.network.layers import ExactGroupNorm
@@ -99,3 +102,18 @@ def learn_once(model, features):
     terms.total.backward()
     optimiser.step()
     return copy.deepcopy(heads.state_dict())
+
+
+@pytest.mark.parametrize('keypoint', ['center_2d', 'center_3d'])
+def test_a_checkpoint_brings_its_keypoint_to_the_detector(keypoint, tmp_path):
+    model = small_model(
+        input_width=64, input_height=64, keypoint=keypoint, orientation='quaternion', top_k=3
+    )
+    save_checkpoint(tmp_path / 'weights.pth', build_network(model), model)
+    detector = Detector.from_model(tmp_path / 'weights.pth')
+    assert detector.model == model
+    image = np.full((96, 256, 3), 90, dtype=np.uint8)
+    # A fresh network is unsure of everything; what counts is that its channels are understood.
+    assert len(detector.detect(image, small_camera(), score_threshold=0.0)) <= 3
+    _, regression = detector.network(detector.preprocess(image, small_camera()))
+    assert regression.shape[1] == RegressionLayout.from_config(model).channels > 10
