@@ -1,12 +1,16 @@
 """`smoke-ros replay --live` with the real node and a stand-in for the detector."""
 
+import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip('rclpy')
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from fake_detector import CAR
 from small_bags import BEGIN_NS, DELAY_NS, write_small_bag
 from small_bags import CAR as LABEL
@@ -14,6 +18,7 @@ from small_bags import CAR as LABEL
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
 from smoke_ros.ros.bags import BagReader
 from smoke_ros.ros.replay.live import LiveOptions, replay_live
+from smoke_ros.ros.replay.live_records import NodeReport
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.request import ReplayRequest
 
@@ -63,7 +68,7 @@ def test_frames_are_dropped_where_the_node_is_too_slow(tmp_path, ros_domain):
     run = play(tmp_path / 'in', tmp_path / 'out', 'busy', rate=4.0)
     assert run.counts['dropped'] > run.counts['processed'] > 0
     dropped = next(record for record in frames(tmp_path / 'out') if record.status == 'dropped')
-    assert 'a newer frame came before its turn' in dropped.reason
+    assert 'no detections were published for it; of all frames the node rep' in dropped.reason
     assert dropped.latency_ms is None and dropped.ground_truth
 
 
@@ -83,10 +88,40 @@ def test_what_cannot_be_played(tmp_path):
         play(tmp_path / 'in', tmp_path / 'out', rate=0.0)
 
 
-def test_load_is_sampled_until_the_process_ends():
-    import subprocess
-    import time
+class TestEnd:
+    """When nothing more is to be waited for."""
 
+    @pytest.fixture
+    def report(self, monkeypatch):
+        self.now = 100.0
+        monkeypatch.setattr(
+            'smoke_ros.ros.replay.live_records.time', SimpleNamespace(monotonic=lambda: self.now)
+        )
+        return NodeReport()
+
+    def hear(self, report, now, **values):
+        self.now = now
+        pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        report.hear(DiagnosticArray(status=[DiagnosticStatus(values=pairs)]))
+
+    def test_all_frames_are_accounted_for(self, report):
+        assert not report.is_done(100.0)
+        self.hear(report, 101.0, frames_in=3, frames_out=1, frames_dropped=1)
+        assert not report.is_done(100.0)
+        self.hear(report, 102.0, frames_in=3, frames_out=1, frames_dropped=1, frames_refused=1)
+        assert report.is_done(100.0) and not report.is_done(103.0)
+        assert report.summary().endswith('reported 3 in, 1 out, 1 dropped, 1 refused')
+
+    def test_or_nothing_has_happened_for_long(self, report):
+        values = {'frames_in': 3, 'frames_out': 1, 'latency_total_max_ms': 4000}
+        for now, done in ((101.0, False), (110.0, False), (119.0, True)):
+            self.hear(report, now, **values)
+            assert report.is_done(100.0) == done
+        self.hear(report, 120.0, **{**values, 'frames_out': 2})
+        assert not report.is_done(100.0)
+
+
+def test_load_is_sampled_until_the_process_ends():
     busy = 'import time; end = time.time() + 20\nwhile time.time() < end: pass'
     process = subprocess.Popen([sys.executable, '-S', '-c', busy])
     try:

@@ -172,12 +172,13 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
 def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
     """Play one bag after the other into the node; return what went wrong."""
     from smoke_ros.ros.demo.node_process import isolate
+
+    isolate()  # before ROS is loaded
     from smoke_ros.ros.replay.live import LiveOptions, replay_live
 
     for given in (*args.bags, args.params_file):
         if given is not None and not given.exists():
             raise FileNotFoundError(f'{given}: no such bag or file')
-    isolate()
     live = LiveOptions(args.rate, args.model, args.device, args.params_file)
     problems: list[str] = []
     for request in requests:

@@ -181,7 +181,10 @@ class _Session:
                 self._play(player, clock)
                 played = time.monotonic()
                 if not wait_for(lambda: self.report.is_done(played + REPORT_S), FINISH_LIMIT_S):
-                    self.problems.append('the node did not report that it was done')
+                    self.problems.append(
+                        f'the node was still busy {FINISH_LIMIT_S:.0f} s after the last frame: '
+                        f'{self.report.summary()}'
+                    )
             self.load = monitor.samples
             check()
 

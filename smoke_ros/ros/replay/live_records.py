@@ -37,6 +37,11 @@ from smoke_ros.structures import CameraModel, Detection3D
 #: Stamps that are further from the time of recording are of another clock.
 SAME_CLOCK_NS = 60 * 10**9
 
+#: Silence after which, beside some times what a frame takes, nothing more is waited for.
+QUIET_S = 5.0
+#: What the node counts frames as: all that arrived, and what became of them.
+_COUNTS = ('in', 'out', 'dropped', 'refused')
+
 
 class NodeReport:
     """What the node last said of itself.
@@ -49,24 +54,41 @@ class NodeReport:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
-        self._heard = 0.0
+        self._heard = self._changed = 0.0
 
     def hear(self, message: DiagnosticArray) -> None:
         """Take what was published on /diagnostics."""
         for status in message.status:
             values = {pair.key: pair.value for pair in status.values}
             if 'frames_in' in values:
-                self.values, self._heard = values, time.monotonic()
+                before, self.values = self._ended(), values
+                self._heard = time.monotonic()
+                if self._ended() != before:
+                    self._changed = self._heard
 
     def count(self, name: str) -> int:
         """Return one of its counts; 0 where it was not heard of."""
         return int(self.values.get(name, '0'))
 
+    def summary(self) -> str:
+        """Return its counts in words."""
+        counts = (f'{self.count(f"frames_{name}")} {name}' for name in _COUNTS)
+        return 'of all frames the node reported ' + ', '.join(counts)
+
     def is_done(self, since: float) -> bool:
-        """Return whether, heard of after a time, no frame was on its way any more."""
-        names = ('frames_out', 'frames_dropped', 'frames_refused')
-        done = self.count('frames_in') <= sum(map(self.count, names))
-        return done and self._heard > since
+        """Return whether, heard of after a time, no frame was on its way any more.
+
+        An image whose camera info was lost stays on its way for good; so it counts as well that
+        nothing has changed for much longer than a frame takes.
+        """
+        if not self._heard > since:
+            return False
+        slowest_s = 1e-3 * float(self.values.get('latency_total_max_ms', '0'))
+        quiet_s = self._heard - max(since, self._changed)
+        return self.count('frames_in') <= self._ended() or quiet_s > QUIET_S + 3.0 * slowest_s
+
+    def _ended(self) -> int:
+        return sum(self.count(f'frames_{name}') for name in _COUNTS[1:])
 
 
 def record_frames(
@@ -177,13 +199,10 @@ def _seen(detection: Detection3D, camera: CameraModel) -> Detection3D:
 
 
 def _why_dropped(report: NodeReport) -> str:
-    refused = report.count('frames_refused')
-    if refused:
-        return (
-            f'no detections were published; of all frames the node refused {refused}, the last '
-            f'because: {report.values.get("last_error", "")}'
-        )
-    return 'no detections were published: a newer frame came before its turn'
+    reason = f'no detections were published for it; {report.summary()}'
+    if report.count('frames_refused'):
+        reason += f', the last because: {report.values.get("last_error", "")}'
+    return reason
 
 
 def _lost(frame: BagFrame, request: ReplayRequest, status: str, reason: str) -> FrameRecord:
