@@ -20,7 +20,7 @@ setup:
 	@$(PYTHON) underlay/setup_environment.py --venv '$(VENV)'
 
 demo: setup
-	$(RUN) -m smoke_ros.demo $(ARGS)
+	$(RUN) -m smoke_ros.ros.demo $(ARGS)
 
 test: setup
 	$(RUN) -m pytest -m 'not slow' $(ARGS)

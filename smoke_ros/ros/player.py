@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import ReliabilityPolicy
 
 from smoke_ros.ros.bags import BagMessage, BagReader
+
+#: Messages of a topic that wait for a busy subscription, where all are to be delivered.
+RELIABLE_DEPTH = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class Player:
         An open bag.
     topics
         Only these are played; all by default.
+    reliable
+        Offer to deliver everything, also where the recorded publisher did not: large images get
+        lost between processes otherwise, as soon as the machine is busy. It takes a subscription
+        that asks for it.
 
     Raises
     ------
@@ -42,17 +51,23 @@ class Player:
     """
 
     def __init__(
-        self, node: Node, reader: BagReader, topics: Collection[str] | None = None
+        self,
+        node: Node,
+        reader: BagReader,
+        topics: Collection[str] | None = None,
+        *,
+        reliable: bool = False,
     ) -> None:
         self._node = node
         self._reader = reader
-        chosen = list(reader.topics) if topics is None else topics
-        self._publishers: dict[str, Publisher] = {
-            name: node.create_publisher(
-                reader.topics[name].message_class(), name, reader.topics[name].qos
-            )
-            for name in chosen
-        }
+        self._publishers: dict[str, Publisher] = {}
+        for name in reader.topics if topics is None else topics:
+            topic = reader.topics[name]
+            qos = copy.copy(topic.qos)
+            if reliable:
+                qos.reliability = ReliabilityPolicy.RELIABLE
+                qos.depth = max(qos.depth, RELIABLE_DEPTH)
+            self._publishers[name] = node.create_publisher(topic.message_class(), name, qos)
 
     def subscribers(self, topic: str) -> int:
         """Return how many subscriptions a topic has now."""

@@ -220,6 +220,6 @@ def test_the_demo_plays_the_bag_when_the_node_is_ready_and_ends_with_it(installe
     assert call.exists(), output
     expected = ['bag', 'play', '/data/drive', '--rate', '0.5', '--clock']
     assert json.loads(call.read_text())['arguments'] == expected
-    assert 'active: waiting for images on /camera/image_rect' in output
+    assert 'active: waiting for images on /camera_2/image_rect' in output
     assert output.index('active: waiting') < output.index('ros2-2')
     assert 'Caught exception' not in output and 'finished cleanly' in output

@@ -16,7 +16,7 @@ from vision_msgs.msg import VisionInfo
 from smoke_ros.ros.bags import BagReader, BagWriter
 from smoke_ros.ros.images import bgr_to_image
 from smoke_ros.ros.player import Player
-from smoke_ros.ros.qos import LATCHED
+from smoke_ros.ros.qos import LATCHED, SENSOR_DATA
 from smoke_ros.ros.recorder import Recorder
 
 RELIABLE = QoSProfile(depth=100)
@@ -98,3 +98,16 @@ def test_a_rate_of_zero_is_refused(tmp_path, ros_context):
         player = Player(rclpy.create_node('player'), drive)
         with pytest.raises(ValueError, match='rate must be above 0, got 0'):
             player.play(0.0)
+
+
+def test_everything_is_offered_where_that_is_asked_for(tmp_path, ros_context):
+    with BagWriter(tmp_path / 'drive') as bag:
+        bag.add_topic('/image', Image, SENSOR_DATA)
+        bag.write('/image', Image(), 1)
+    node = rclpy.create_node('player')
+    with BagReader(tmp_path / 'drive') as drive:
+        for reliable, expected in ((False, 'BEST_EFFORT'), (True, 'RELIABLE')):
+            player = Player(node, drive, reliable=reliable)
+            (offered,) = node.get_publishers_info_by_topic('/image')
+            assert offered.qos_profile.reliability.name == expected
+            player.close()

@@ -1,0 +1,111 @@
+"""The node as a process of its own, kept off the network."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from smoke_ros.resources import resource
+
+#: The node, by the interpreter that runs this.
+SMOKE_NODE = (sys.executable, '-m', 'smoke_ros.ros.start')
+
+STOP_LIMIT_S = 15.0
+#: How much of the node's output an error shows.
+TAIL_LINES = 8
+
+
+class NodeProcess:
+    """Runs the node for as long as a ``with`` block.
+
+    Parameters
+    ----------
+    command
+        What starts it; see :data:`SMOKE_NODE`.
+    parameters
+        Names and values.
+    remappings
+        Names of topics to the names they get.
+    log
+        File for its output.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        parameters: Mapping[str, str | int],
+        remappings: Mapping[str, str],
+        log: Path,
+    ) -> None:
+        self._arguments = [*command, '--ros-args']
+        for name, value in parameters.items():
+            # It is read as YAML: in quotes, a string stays one.
+            self._arguments += ['-p', f'{name}:={value!r}']
+        for name, topic in remappings.items():
+            self._arguments += ['-r', f'{name}:={topic}']
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> NodeProcess:
+        with self._log.open('wb') as log:
+            # In a session of its own, a Ctrl-C meant for the demo does not reach it first.
+            self._process = subprocess.Popen(
+                self._arguments, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """The node's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise a RuntimeError, with the end of its output, if the node has ended."""
+        assert self._process is not None
+        code = self._process.poll()
+        if code is not None:
+            lines = self._log.read_text(errors='replace').splitlines()[-TAIL_LINES:]
+            raise RuntimeError(
+                f'the node has ended with exit code {code}; the end of its output, {self._log}:'
+                + ''.join(f'\n  {line}' for line in lines)
+            )
+
+
+def isolate() -> None:
+    """Keep this process, and those it starts, to a ROS domain of their own on this machine.
+
+    To be called before anything of ROS is loaded. Images go through shared memory that has room
+    for them, so that none is lost before it reaches the node.
+    """
+    # Above 101 the ports of DDS meet those that Linux hands out.
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ['ROS_LOCALHOST_ONLY'] = '1'
+    else:
+        # The older variable would win.
+        os.environ.pop('ROS_LOCALHOST_ONLY', None)
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    profiles = str(resource('config/fastdds.xml'))
+    for variable in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        os.environ.setdefault(variable, profiles)

@@ -1,0 +1,214 @@
+"""Plays a drive into the node and records what the node publishes."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
+from tqdm import tqdm
+from vision_msgs.msg import Detection3DArray, LabelInfo, VisionInfo
+from visualization_msgs.msg import MarkerArray
+
+from smoke_ros.config.demo import DemoConfig
+from smoke_ros.ros.bags import BagMessage, BagReader, BagTopic, BagWriter
+from smoke_ros.ros.camera_topics import CameraTopics
+from smoke_ros.ros.demo.node_process import NodeProcess
+from smoke_ros.ros.player import RELIABLE_DEPTH, Player, PlayReport
+from smoke_ros.ros.qos import LATCHED, RELIABLE
+from smoke_ros.ros.recorder import Recorder
+from smoke_ros.ros.stamps import stamp_ns
+
+DETECTIONS = '/smoke_node/detections'
+DIAGNOSTICS = '/diagnostics'
+
+#: What the node publishes, apart from the debug image, which is drawn only for those who look.
+RECORDED = {
+    DETECTIONS: (Detection3DArray, RELIABLE),
+    '/smoke_node/markers': (MarkerArray, RELIABLE),
+    '/smoke_node/vision_info': (VisionInfo, LATCHED),
+    '/smoke_node/label_info': (LabelInfo, LATCHED),
+    DIAGNOSTICS: (DiagnosticArray, RELIABLE),
+}
+
+#: A model may be downloaded at the start; a frame may take seconds.
+START_LIMIT_S, FINISH_LIMIT_S = 900.0, 60.0
+#: The node reports its counts every second; in the first reports frames may be on their way.
+STATUSES = 2
+
+
+def play_into_node(
+    drive: Path, camera: CameraTopics, recording: Path, config: DemoConfig, command: Sequence[str]
+) -> PlayReport:
+    """Start the node, play a bag into it, and record what it publishes.
+
+    Parameters
+    ----------
+    drive
+        The bag to play.
+    camera
+        Its topics.
+    recording
+        The bag to write; an older one is replaced.
+    config
+        Model, device and rate.
+    command
+        What starts the node.
+
+    Raises
+    ------
+    RuntimeError
+        If the node ends, or does not become ready.
+    """
+    assert camera.info is not None
+    parameters: dict[str, str | int] = {
+        'model': config.model,
+        'device': config.device,
+        # Nothing but the node itself is to drop frames.
+        'qos_reliability': 'reliable',
+        'qos_depth': RELIABLE_DEPTH,
+    }
+    topics = (camera.image, camera.info)
+    remappings = {'image': camera.image, 'camera_info': camera.info}
+    log = recording.with_name('smoke_node.log')
+    with (
+        BagWriter(recording, overwrite=True) as writer,
+        BagReader(drive) as reader,
+        NodeProcess(command, parameters, remappings, log) as process,
+        _spinning_node() as (node, check),
+    ):
+        progress = _Progress()
+        recorder = Recorder(node, writer)
+        listeners = {DIAGNOSTICS: progress.hear_status, DETECTIONS: progress.hear_answer}
+        for topic, (message_class, qos) in RECORDED.items():
+            recorder.record(topic, message_class, qos, listeners.get(topic))
+        player = Player(node, reader, topics, reliable=True)
+
+        def wait_for(condition: Callable[[], bool], limit_s: float) -> bool:
+            deadline = time.monotonic() + limit_s
+            while not condition() and time.monotonic() < deadline:
+                process.check()
+                check()
+                time.sleep(0.05)
+            return condition()
+
+        print('Waiting for the node to load its model ...', flush=True)
+        if not wait_for(
+            lambda: progress.is_active and all(map(player.subscribers, topics)), START_LIMIT_S
+        ):
+            raise RuntimeError(
+                f'the node did not become ready in {START_LIMIT_S:.0f} s; see {log}'
+            )
+        report, last_ns = _play(player, reader.topics[camera.image], config.rate)
+        wait_for(progress.follow_to_the_end(last_ns), FINISH_LIMIT_S)
+        check()
+        recorder.close()
+    return report
+
+
+def _play(player: Player, images: BagTopic, rate: float) -> tuple[PlayReport, int]:
+    """Play the bag; return also the stamp of the last image in nanoseconds."""
+    last: BagMessage | None = None
+    with tqdm(total=images.message_count, desc='playing', unit='frame', disable=None) as bar:
+
+        def follow(message: BagMessage) -> None:
+            nonlocal last
+            if message.topic == images.name:
+                last = message
+                bar.update()
+
+        report = player.play(rate, follow)
+    assert last is not None, 'a drive has images'
+    return report, stamp_ns(last.decode(images.message_class()).header.stamp)
+
+
+class _Progress:
+    """How far the node is, by what it publishes."""
+
+    def __init__(self) -> None:
+        self.is_active = False
+        self._answered_ns = 0
+        #: Frames that came in and are not accounted for yet.
+        self._in_work = 0
+        self._status_count = 0
+
+    def hear_status(self, data: bytes) -> None:
+        """Take a serialized DiagnosticArray."""
+        values = status_values(deserialize_message(data, DiagnosticArray))
+        if values:
+            self.is_active = values['state'] == 'active'
+            done = ('frames_out', 'frames_dropped', 'frames_refused')
+            self._in_work = int(values['frames_in']) - sum(int(values[name]) for name in done)
+            self._status_count += 1
+
+    def hear_answer(self, data: bytes) -> None:
+        """Take a serialized Detection3DArray."""
+        self._answered_ns = stamp_ns(deserialize_message(data, Detection3DArray).header.stamp)
+
+    def follow_to_the_end(self, last_ns: int) -> Callable[[], bool]:
+        """Return what says whether the node is done with all frames up to a stamp.
+
+        The newest frame wins, so that an answer to the last one tells, and a status after it has
+        the final counts. Where the last one was lost, all frames that came are accounted for.
+        """
+        done_at: list[int] = []
+        begun_at = self._status_count
+
+        def is_done() -> bool:
+            settled = self._in_work == 0 and self._status_count >= begun_at + STATUSES
+            if not done_at and (settled or self._answered_ns >= last_ns):
+                done_at.append(self._status_count)
+            return bool(done_at) and self._status_count > done_at[0]
+
+        return is_done
+
+
+def status_values(message: DiagnosticArray) -> dict[str, str]:
+    """Return the values of the node's status; empty where another's was published."""
+    for status in message.status:
+        values = {pair.key: pair.value for pair in status.values}
+        if 'frames_in' in values:
+            return values
+    return {}
+
+
+@contextlib.contextmanager
+def _spinning_node() -> Iterator[tuple[Node, Callable[[], None]]]:
+    """Yield a node whose callbacks run in a thread, and what raises an error of theirs."""
+    context = Context()
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node('demo', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    errors: list[Exception] = []
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception as error:  # noqa: BLE001, for the main thread, which has to know
+            errors.append(error)
+
+    def check() -> None:
+        if errors:
+            raise errors[0]
+
+    thread = threading.Thread(target=spin, name='recorder')
+    thread.start()
+    try:
+        yield node, check
+    finally:
+        context.try_shutdown()
+        thread.join()
+        executor.shutdown()
+        node.destroy_node()
