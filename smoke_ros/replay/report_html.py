@@ -102,7 +102,10 @@ def _detections(replay: Replay, measured: ReplayMeasurements, how: Measuring) ->
     if whole.counts.frames:
         section.append(
             report_plots.detections_svg(
-                replay.streams, replay.class_names, threshold, whole.steadiness
+                replay.streams,
+                replay.class_names,
+                threshold,
+                [part.steadiness for part in measured.streams],
             )
         )
         section.append(report_plots.distance_svg(whole.counts, whole.steadiness))

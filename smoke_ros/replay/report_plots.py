@@ -66,7 +66,10 @@ def times_svg(streams: Sequence[Stream], *, live: bool) -> str:
 
 
 def detections_svg(
-    streams: Sequence[Stream], names: dict[str, str], score_threshold: float, steady: Steadiness
+    streams: Sequence[Stream],
+    names: dict[str, str],
+    score_threshold: float,
+    steadiness: Sequence[Steadiness],
 ) -> str:
     """Draw how many detections a frame has over time, by class, and where they flicker."""
     figure = Figure(figsize=(SIZE[0], 3.6), layout='constrained')
@@ -77,7 +80,7 @@ def detections_svg(
         counts = np.concatenate([_counts(s, name, score_threshold) for s in streams])
         colour = class_colour(names.get(name, name))
         axes.plot(*_binned(seconds, counts, np.mean), color=colour, label=names.get(name, name))
-    when, weights = _unsteady(streams, steady, starts)
+    when, weights = _unsteady(streams, steadiness, starts)
     below.hist(when, _edges(seconds), weights=weights, color=RED)
     axes.set(ylabel='detections a frame', ylim=(0.0, None))
     below.set(xlabel='time (s)', ylabel='flashes\nand gaps', ylim=(0.0, None))
@@ -132,13 +135,18 @@ def _counts(stream: Stream, class_name: str, score_threshold: float) -> FloatArr
 
 
 def _unsteady(
-    streams: Sequence[Stream], steady: Steadiness, starts: dict[str, tuple[int, float]]
+    streams: Sequence[Stream],
+    steadiness: Sequence[Steadiness],
+    starts: dict[str, tuple[int, float]],
 ) -> tuple[FloatArray, FloatArray]:
     """Return when there were flashes and gaps, and how many at each time."""
-    if len(starts) > 1:  # a stamp does not say which bag it is of
-        return np.zeros(0), np.zeros(0)
-    first, _ = starts[streams[0].bag]
-    return (steady.unsteady[0] - first) / 1e9, steady.unsteady[1].astype(np.float64)
+    parts = [np.zeros((2, 0))]
+    for stream, steady in zip(streams, steadiness, strict=True):
+        first, start = starts[stream.bag]
+        stamps, counts = steady.unsteady
+        parts.append(np.stack(((stamps - first) / 1e9 + start, counts)))
+    when, weights = np.concatenate(parts, axis=1)
+    return when, weights
 
 
 def _mark_lost(axes: Axes, streams: Sequence[Stream], seconds: FloatArray) -> None:

@@ -129,7 +129,7 @@ def reasons_table(replay: Replay) -> Table:
 def streams_table(replay: Replay, measured: ReplayMeasurements) -> Table:
     """Give a row for every topic of every bag."""
     rows = tuple(
-        (f'{Path(stream.bag).name} {stream.topic}', *_part_row(part))
+        (f'{Path(stream.bag).name} {stream.topic}', *_part_row(part, measured.whole))
         for stream, part in zip(replay.streams, measured.streams, strict=True)
     )
     return Table('By bag and topic', ('', *_part_header(measured.whole)), rows)
@@ -142,7 +142,7 @@ def segments_table(measured: ReplayMeasurements) -> Table:
         (
             (f'{Path(segment.bag).name} ' if several else '')
             + f'{segment.start_s:.1f} to {segment.end_s:.1f} s',
-            *_part_row(segment.measurement),
+            *_part_row(segment.measurement, measured.whole),
         )
         for segment in measured.segments
     )
@@ -189,9 +189,10 @@ def _part_header(whole: Measurement) -> tuple[str, ...]:
     return header
 
 
-def _part_row(part: Measurement) -> tuple[str, ...]:
+def _part_row(part: Measurement, whole: Measurement) -> tuple[str, ...]:
+    """Give the cells below :func:`_part_header`."""
     counts, steady = part.counts, part.steadiness
-    timed = part.latency if part.latency.count else part.processing
+    timed = part.latency if whole.latency.count else part.processing
     row: tuple[str, ...] = (
         str(counts.frames),
         str(counts.dropped),
@@ -201,6 +202,8 @@ def _part_row(part: Measurement) -> tuple[str, ...]:
         percent(steady.flicker),
         figure(steady.jump_m(0.5), 2, ' m'),
     )
+    if whole.evaluation is None:
+        return row
     evaluation = part.evaluation
     return row + (_accuracy_cells(evaluation) if evaluation else (NOTHING,) * 4)
 

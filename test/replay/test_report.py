@@ -9,7 +9,8 @@ import pytest
 
 from smoke_ros.cli import main
 from smoke_ros.config.report import ReportConfig
-from smoke_ros.replay import report_player, report_plots
+from smoke_ros.replay import report_player, report_plots, report_tables
+from smoke_ros.replay.measure import Measuring, measure_replay
 from smoke_ros.replay.records import LoadSample, thumbnail_path
 from smoke_ros.replay.report import write_report
 from smoke_ros.replay.streams import read_replay
@@ -137,3 +138,20 @@ def test_bags_lie_one_after_the_other(make_streams, make_frame):
     starts = report_plots.timeline_starts(streams)
     assert report_plots.seconds_of(streams[0], starts).tolist() == [0.0, 1.0, 2.0]
     assert report_plots.seconds_of(streams[1], starts).tolist() == [2.0, 3.0, 4.0]
+
+
+def test_rows_are_as_long_as_their_header(make_replay, make_frame, make_box, make_label):
+    half_labelled = [
+        make_frame(i, [make_box()], ground_truth=(make_label(),) if i < 4 else None)
+        for i in range(8)
+    ]
+    for frames in (half_labelled, [make_frame(i, topic=f'/{i % 2}') for i in range(8)]):
+        replay = read_replay(make_replay(frames, f'run{frames[0].topic.strip("/")}'))
+        measured = measure_replay(replay, Measuring())
+        for table in (
+            report_tables.streams_table(replay, measured), report_tables.segments_table(measured),
+            report_tables.times_table(measured.whole),
+            report_tables.counts_table(measured.whole.counts, 0.25),
+            report_tables.steadiness_table(measured.whole.steadiness),
+        ):  # fmt: skip
+            assert {len(row) for row in table.rows} <= {len(table.header)}, table.title
