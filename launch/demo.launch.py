@@ -63,11 +63,11 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'rate', default_value='', description='how fast to play; empty: as it was recorded'
         ),
         DeclareLaunchArgument(
-            'image', default_value='/camera_2/image_rect', description='topic of the bag with images'
+            'image', default_value='/camera_2/image_rect', description='topic with the images'
         ),
         DeclareLaunchArgument(
             'camera_info', default_value='/camera_2/camera_info',
-            description='topic of the bag with camera infos',
+            description='topic with the camera infos',
         ),
         DeclareLaunchArgument(
             'rviz', default_value='true', choices=['true', 'false'],
