@@ -24,6 +24,8 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    parser.epilog = STATS_EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
     stats = actions.add_parser(
         'stats', help='count and measure the labelled objects', description=STATS_DESCRIPTION,
