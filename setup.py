@@ -39,7 +39,10 @@ setup(
     # Everything else comes from rosdep (package.xml) or from requirements/, pinned; naming it here
     # would let pip replace a ROS machine's own packages.
     install_requires=['setuptools'],
-    extras_require={'test': ['pytest', 'pytest-timeout']},  # tells colcon how to run the tests
+    extras_require={
+        'test': ['pytest', 'pytest-timeout'],  # tells colcon how to run the tests
+        'fleet': ['ray'],
+    },
     zip_safe=True,
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),

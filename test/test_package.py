@@ -26,7 +26,7 @@ ROSDEP_KEYS = {
 }
 
 # Imported only where they are asked for, with a message of their own where they are missing.
-OPTIONAL = {'numba', 'onnx', 'onnxruntime', 'rerun', 'tensorboard', 'tensorrt', 'triton'}
+OPTIONAL = {'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'tensorboard', 'tensorrt', 'triton'}
 
 
 def read_manifest() -> ElementTree.Element:

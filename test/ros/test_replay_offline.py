@@ -1,5 +1,6 @@
 """`smoke-ros replay` over all frames of a bag, with a detector that tells images by their grey."""
 
+import contextlib
 import dataclasses
 import json
 import tracemalloc
@@ -125,6 +126,23 @@ def test_kitti_files_and_pictures(tmp_path):
     assert line.location == pytest.approx((1.0, 1.5, 11.0))
     assert read_run_info(folder).model == 'grey'
     assert len(list((tmp_path / 'out/thumbnails').rglob('*.jpg'))) == 2
+
+
+def test_a_rerun_recording_gets_every_processed_frame(tmp_path, monkeypatch):
+    logged = []
+
+    class Log(contextlib.nullcontext):
+        def __init__(self, path, topics):
+            super().__init__(self)
+            assert (path, topics) == (tmp_path / 'out/replay.rrd', ['/front/image_rect'])
+
+        def log(self, record, image_bgr):
+            logged.append((record.index, image_bgr[0, 0, 0]))
+
+    monkeypatch.setattr('smoke_ros.ros.replay.output_bag.RerunLog', Log)
+    write_small_bag(tmp_path / 'in', 3, spoilt=(1,))
+    replay(tmp_path / 'in', tmp_path / 'out', rerun=True)
+    assert logged == [(0, 0), (2, 2)]
 
 
 def test_several_cameras_in_one_go(tmp_path):

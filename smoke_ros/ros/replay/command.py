@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import importlib.util
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +34,7 @@ example:
   smoke-ros replay drive --model kitti_dla34_mmdet3d --out runs/drive
   smoke-ros replay drive --out runs/drive --require 'car/3d/moderate>=10' --annotated
   smoke-ros replay drive --out runs/drive --labels label_2 --start 10 --duration 60 --stride 2
+  smoke-ros replay drives/* --out runs/all --ray auto --segment 300
   smoke-ros replay drive --out runs/live --live --require 'latency_p99_ms<=100'"""
 
 #: Exit code where a requirement is not met, or where not all could be read.
@@ -69,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--annotated', action='store_true', help='put the annotated images into the bag, too'
     )
     parser.add_argument(
+        '--rerun', action='store_true',
+        help='write replay.rrd for the Rerun viewer, too; needs rerun-sdk',
+    )  # fmt: skip
+    parser.add_argument(
         '--storage', choices=('mcap', 'sqlite3'), default='mcap',
         help='what the written bag is stored as (default: %(default)s)',
     )  # fmt: skip
@@ -83,6 +91,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     live.add_argument(
         '--params-file', type=Path, metavar='FILE', help="YAML with more of the node's parameters"
+    )
+    fleet = parser.add_argument_group('many bags on many machines')
+    fleet.add_argument(
+        '--ray', metavar='ADDRESS',
+        help='run on this Ray cluster, one bag a task: auto, HOST:PORT, ray://HOST:PORT, or '
+        'local; needs ray',
+    )  # fmt: skip
+    fleet.add_argument(
+        '--segment',
+        type=float,
+        metavar='S',
+        help='with --ray: one task for each S seconds of a bag',
     )
     parser.add_argument(
         '--require', action='append', default=[], type=_requirement, metavar='METRIC>=NUMBER',
@@ -105,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     from smoke_ros.replay.report import write_report
 
     requests = make_requests(args)
-    problems = _replay_live(args, requests) if args.live else _replay_here(args, requests)
+    problems = _way_of(args)(args, requests)
     verdicts = write_report(args.out, args.require)
     for problem in problems:
         logger.warning('%s', problem)
@@ -113,6 +133,20 @@ def run(args: argparse.Namespace) -> int:
         print(f'{"met" if verdict.met else "NOT MET"}: {verdict.sentence}')
     print(f'the report is {args.out / "report.html"}')
     return EXIT_NOT_MET if problems or not all(v.met for v in verdicts) else 0
+
+
+def _way_of(
+    args: argparse.Namespace,
+) -> Callable[[argparse.Namespace, list[ReplayRequest]], list[str]]:
+    if args.live and args.ray:
+        raise ValueError('--live measures this machine: it does not go with --ray')
+    if args.segment is not None and not args.ray:
+        raise ValueError('--segment is for --ray; use --start and --duration for a part of a bag')
+    if args.rerun and importlib.util.find_spec('rerun') is None:
+        raise ValueError('--rerun needs the Python package rerun-sdk: pip install rerun-sdk')
+    if args.ray:
+        return _replay_on_ray
+    return _replay_live if args.live else _replay_here
 
 
 def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
@@ -130,7 +164,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     return [
         ReplayRequest(
             bag=bag,
-            out=args.out / name if len(names) > 1 else args.out,
+            out=args.out / name if len(names) > 1 or args.ray else args.out,
             topics=tuple(args.topics),
             truth_topic=args.truth_topic,
             calibration=args.calib,
@@ -138,6 +172,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
             labels=args.labels,
             selection=Selection(args.start, args.duration, args.stride),
             annotated=args.annotated,
+            rerun=args.rerun,
             storage=args.storage,
             detector=detector,
         )
@@ -187,3 +222,18 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
         except RuntimeError as error:
             raise OSError(f'{request.bag}: {error}') from error
     return problems
+
+
+def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
+    """Replay on a cluster; return what could not be read or done."""
+    from smoke_ros.detector import Detector
+    from smoke_ros.ros.replay.fleet import cut_into_segments, replay_on_ray
+
+    problems: list[str] = []
+    if args.segment is not None:
+        requests, problems = cut_into_segments(requests, args.segment)
+    load = functools.partial(
+        Detector.from_model, args.model, args.device, config=requests[0].detector
+    )
+    gpus = int(args.device.startswith('cuda'))
+    return problems + replay_on_ray(requests, args.ray, load, gpus=gpus, overwrite=args.overwrite)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
@@ -35,6 +29,7 @@ from smoke_ros.ros.replay.offline import BAG_FOLDER
 from smoke_ros.ros.replay.output_bag import NODE
 from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.replay.run_folder import begin, describe_run, finish, frames_path
+from smoke_ros.ros.spinning import spinning_node
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
 logger = logging.getLogger(__name__)
@@ -157,7 +152,7 @@ class _Session:
         with (
             BagWriter(out / BAG_FOLDER, self._request.storage, overwrite=True) as writer,
             self._node_process(out / LOG_FILE) as process,
-            _spinning_node() as (node, check),
+            spinning_node('smoke_replay') as (node, check),
             BagClock(node, self._first_ns(), self._live.rate) as clock,
         ):
             self._record(node, writer, clock)
@@ -273,39 +268,6 @@ class _Window:
                 return
             if elapsed_s >= 0.0:
                 yield message
-
-
-@contextlib.contextmanager
-def _spinning_node() -> Iterator[tuple[Node, Callable[[], None]]]:
-    """Yield a node whose callbacks run in a thread, and what raises an error of theirs."""
-    context = Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('smoke_replay', context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    errors: list[Exception] = []
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-        except Exception as error:  # noqa: BLE001, for the main thread, which has to know
-            errors.append(error)
-
-    def check() -> None:
-        if errors:
-            raise errors[0]
-
-    thread = threading.Thread(target=spin, name='recorder')
-    thread.start()
-    try:
-        yield node, check
-    finally:
-        context.try_shutdown()
-        thread.join()
-        executor.shutdown()
-        node.destroy_node()
 
 
 def _text(path: Path | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.drawing import annotate
 from smoke_ros.replay.records import PROCESSED, FrameRecord
-from smoke_ros.ros.bag_frames import BagFrame, BagFrames, FrameDecoder
+from smoke_ros.replay.rerun_log import RerunLog
+from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
 from smoke_ros.ros.bags import BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.covariance import pose_covariance
@@ -31,6 +33,8 @@ from smoke_ros.structures import Detection3D, FloatArray
 
 #: The node's own names, which config/smoke.rviz shows.
 NODE = '/smoke_node'
+#: Beside the bag.
+RERUN_FILE = 'replay.rrd'
 
 
 def output_prefixes(cameras: Sequence[CameraTopics]) -> dict[str, str]:
@@ -76,15 +80,23 @@ def write_output_bag(
     decoder = FrameDecoder(request.rectification, request.calibration)
     shown = dict.fromkeys(prefixes, 0)
     frames = BagFrames(bag, cameras, request.selection)
-    with BagWriter(path, request.storage, overwrite=True) as out:
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(BagWriter(path, request.storage, overwrite=True))
+        rerun = None
+        if request.rerun:
+            rerun = stack.enter_context(RerunLog(path.with_name(RERUN_FILE), list(prefixes)))
         _announce(out, prefixes, annotated=request.annotated)
         pairs = zip(records, frames, strict=False)
         for record, frame in tqdm(pairs, unit='frame', desc='writing the bag', disable=None):
             assert (record.topic, record.index) == (frame.topics.image, frame.index)
             if record.status == PROCESSED:
                 _write_frame(out, prefixes[record.topic], record, frame, shown, feature_width)
+                if request.annotated or rerun:
+                    decoded = decoder.decode(frame)
                 if request.annotated:
-                    _write_annotated(out, prefixes[record.topic], record, frame, decoder)
+                    _write_annotated(out, prefixes[record.topic], record, frame, decoded)
+                if rerun:
+                    rerun.log(record, decoded.image_bgr)
 
 
 def _announce(out: BagWriter, prefixes: Mapping[str, str], *, annotated: bool) -> None:
@@ -125,9 +137,8 @@ def _write_frame(
 
 
 def _write_annotated(
-    out: BagWriter, prefix: str, record: FrameRecord, frame: BagFrame, decoder: FrameDecoder
+    out: BagWriter, prefix: str, record: FrameRecord, frame: BagFrame, decoded: DecodedFrame
 ) -> None:
-    decoded = decoder.decode(frame)
     picture = annotate(
         decoded.image_bgr, record.detections, decoded.camera,
         ground_truth=record.ground_truth or (),

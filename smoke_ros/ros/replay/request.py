@@ -27,6 +27,8 @@ class ReplayRequest:
         A folder of KITTI label files in place of a topic with ground truth.
     annotated
         Whether the output bag gets the annotated images too.
+    rerun
+        Whether to write a recording for Rerun.
     storage
         Of the output bag.
     """
@@ -40,6 +42,7 @@ class ReplayRequest:
     labels: Path | None = None
     selection: Selection = field(default_factory=Selection)
     annotated: bool = False
+    rerun: bool = False
     storage: str = 'mcap'
     detector: DetectorConfig = field(default_factory=DetectorConfig)
 
@@ -65,6 +68,7 @@ class ReplayRequest:
             'duration_s': duration if math.isfinite(duration) else None,
             'stride': self.selection.stride,
             'annotated': self.annotated,
+            'rerun': self.rerun,
             'score_threshold': self.detector.score_threshold,
             'max_detections': self.detector.max_detections,
         }

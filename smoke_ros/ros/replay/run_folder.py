@@ -57,8 +57,8 @@ def begin(folder: Path, run: RunRecord, *, overwrite: bool = False) -> RunRecord
     ValueError
         If it holds an interrupted run of something else.
     """
-    if overwrite and (folder / RUN_FILE).is_file():
-        shutil.rmtree(folder)
+    if overwrite:
+        remove_run(folder)
     if not folder.exists() or not any(folder.iterdir()):
         write_run(folder, run)
         return run
@@ -78,6 +78,12 @@ def begin(folder: Path, run: RunRecord, *, overwrite: bool = False) -> RunRecord
                 'or --overwrite'
             )
     return before
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a folder that holds a run; any other one stays."""
+    if (folder / RUN_FILE).is_file():
+        shutil.rmtree(folder)
 
 
 def finish(folder: Path, run: RunRecord) -> RunRecord:
