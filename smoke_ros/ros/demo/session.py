@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.serialization import deserialize_message
-from rclpy.signals import SignalHandlerOptions
 from tqdm import tqdm
 from vision_msgs.msg import Detection3DArray, LabelInfo, VisionInfo
 from visualization_msgs.msg import MarkerArray
@@ -26,6 +19,7 @@ from smoke_ros.ros.demo.node_process import NodeProcess
 from smoke_ros.ros.player import RELIABLE_DEPTH, Player, PlayReport
 from smoke_ros.ros.qos import LATCHED, RELIABLE
 from smoke_ros.ros.recorder import Recorder
+from smoke_ros.ros.spinning import spinning_node
 from smoke_ros.ros.stamps import stamp_ns
 
 DETECTIONS = '/smoke_node/detections'
@@ -84,7 +78,7 @@ def play_into_node(
         BagWriter(recording, overwrite=True) as writer,
         BagReader(drive) as reader,
         NodeProcess(command, parameters, remappings, log) as process,
-        _spinning_node() as (node, check),
+        spinning_node('demo') as (node, check),
     ):
         progress = _Progress()
         recorder = Recorder(node, writer)
@@ -179,36 +173,3 @@ def status_values(message: DiagnosticArray) -> dict[str, str]:
         if 'frames_in' in values:
             return values
     return {}
-
-
-@contextlib.contextmanager
-def _spinning_node() -> Iterator[tuple[Node, Callable[[], None]]]:
-    """Yield a node whose callbacks run in a thread, and what raises an error of theirs."""
-    context = Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('demo', context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    errors: list[Exception] = []
-
-    def spin() -> None:
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-        except Exception as error:  # noqa: BLE001, for the main thread, which has to know
-            errors.append(error)
-
-    def check() -> None:
-        if errors:
-            raise errors[0]
-
-    thread = threading.Thread(target=spin, name='recorder')
-    thread.start()
-    try:
-        yield node, check
-    finally:
-        context.try_shutdown()
-        thread.join()
-        executor.shutdown()
-        node.destroy_node()
