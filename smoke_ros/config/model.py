@@ -26,9 +26,7 @@ KITTI_FOCAL_PX = 721.5377 * 1280 / 1242
 class ModelConfig:
     """One model, complete enough to build its network and to read its outputs."""
 
-    architecture: str = option(
-        'dla34', 'trunk and neck of the network', choices=('dla34',)
-    )
+    architecture: str = option('dla34', 'trunk and neck of the network', choices=('dla34',))
     norm: str = option('gn', 'normalisation layers', choices=('gn', 'bn'))
     orientation: str = option(
         'sincos', 'how a heading is regressed: its sine and cosine, or a quaternion',

@@ -84,8 +84,8 @@ def _line_pair(first: Tensor, fraction: Tensor, size: int) -> tuple[Tensor, Tens
     lines = torch.stack((first, first + 1), -1)
     shares = torch.stack((1 - fraction, fraction), -1)
     inside = (lines >= 0) & (lines < size)
-    # A position that is not a number keeps a share that is none: the result says so. As an index it
-    # would end the process instead, on a GPU with everything else on it.
+    # A position that is not a number keeps a share that is none: the result says so. As an index
+    # it would end the process instead, on a GPU with everything else on it.
     return lines.nan_to_num(0.0).clamp(0, size - 1).long(), shares * inside
 
 
