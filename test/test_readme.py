@@ -2,11 +2,11 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
 from label_network import encode_boxes, label_model
 
 from smoke_ros import cli
@@ -15,6 +15,7 @@ from smoke_ros.detector import Detector
 from smoke_ros.preprocess import InputGeometry
 from smoke_ros.structures import Box3D, CameraModel
 
+ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text()
 K = [[721.5, 0, 609.6], [0, 721.5, 172.9], [0, 0, 1]]
 CAMERA_YAML = f"""\
