@@ -24,6 +24,8 @@ PARAMETERS = ('model', 'device', 'camera_info_url')
 RVIZ_NODE = '/smoke_node'
 RVIZ_OUTPUTS = ('markers', 'debug_image')
 RVIZ_IMAGE = '/image'
+#: Of a bag, beside its images, as smoke-ros kitti2bag writes it; the node does not publish it.
+RVIZ_TRUTH = '/smoke_node/ground_truth_markers'
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -121,6 +123,7 @@ def _smoke_node(given: dict[str, str]) -> Node:
 def _rviz(given: dict[str, str]) -> Node:
     frame = given['fixed_frame']
     node = _absolute(given['name'], given['namespace'])
+    image = _absolute(given['image'], given['namespace'])
     return Node(
         package='rviz2',
         executable='rviz2',
@@ -129,7 +132,8 @@ def _rviz(given: dict[str, str]) -> Node:
         parameters=[_sim_time(given)],
         remappings=[
             *((f'{RVIZ_NODE}/{topic}', f'{node}/{topic}') for topic in RVIZ_OUTPUTS),
-            (RVIZ_IMAGE, _absolute(given['image'], given['namespace'])),
+            (RVIZ_IMAGE, image),
+            (RVIZ_TRUTH, f'{image.rpartition("/")[0]}/ground_truth_markers'),
         ],
     )
 

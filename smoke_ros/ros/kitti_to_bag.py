@@ -13,14 +13,17 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from tqdm import tqdm
 from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import MarkerArray
 
 from smoke_ros.calibration import Calibration
+from smoke_ros.config.node import NodeConfig
 from smoke_ros.data.drives import DriveCamera, DriveImage, read_drive_calibration, read_labels
 from smoke_ros.data.layout import read_image
 from smoke_ros.ros.bags import BagWriter
 from smoke_ros.ros.camera_info import calibration_to_message
 from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import bgr_to_image
+from smoke_ros.ros.markers import objects_to_markers
 from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.stamps import stamp_message
 from smoke_ros.structures import Vector3
@@ -58,7 +61,8 @@ def write_drive(cameras: list[DriveCamera], path: Path, conversion: Conversion) 
     """Write a recording as a bag; return the number of messages by topic.
 
     Of each camera there are an image topic (``/camera_2/image_rect``), ``camera_info`` and, where
-    there are labels, ``ground_truth``. Boxes and P are in the frame of the camera itself.
+    there are labels, ``ground_truth`` and ``ground_truth_markers``. Boxes and P are in the frame
+    of the camera itself.
 
     Raises
     ------
@@ -106,6 +110,7 @@ class _CameraTopics:
         bag.add_topic(self._info_topic, CameraInfo, SENSOR_DATA)
         if any(image.labels for image in self.images):
             bag.add_topic(self._truth_topic, Detection3DArray, RELIABLE)
+            bag.add_topic(f'{self._truth_topic}_markers', MarkerArray, RELIABLE)
 
     def messages(self, image: DriveImage) -> Iterator[tuple[str, object]]:
         """Yield the messages of an image, each with its topic."""
@@ -119,10 +124,10 @@ class _CameraTopics:
         else:
             yield self._image_topic, bgr_to_image(pixels, header)
         if image.labels is not None:
-            yield (
-                self._truth_topic,
-                objects_to_message(read_labels(image.labels, offset), header),
-            )
+            objects = read_labels(image.labels, offset)
+            yield self._truth_topic, objects_to_message(objects, header)
+            markers = objects_to_markers(objects, header, NodeConfig().marker_lifetime)
+            yield f'{self._truth_topic}_markers', markers
 
     def _calibration_path(self, image: DriveImage) -> Path:
         path = self._conversion.calibration or image.calibration

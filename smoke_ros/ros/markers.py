@@ -1,26 +1,31 @@
-"""Detections as RViz markers."""
+"""Detections and ground truth as RViz markers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smoke_ros.colours import class_colour
+from smoke_ros.data.kitti import DONT_CARE, KittiObject
 from smoke_ros.geometry import BOX_EDGES, CORNER_SIGNS
 from smoke_ros.ros.messages import pose_from_box, size_from_box
 from smoke_ros.structures import Detection3D
 
 #: The parts of a detection, each a marker in a namespace of its own with the detection's number.
 NAMESPACES = ('box', 'wireframe', 'heading', 'label')
+#: All ground truth is one marker.
+TRUTH_NAMESPACE = 'ground_truth'
 
 BOX_OPACITY = 0.25
 LINE_WIDTH_M = 0.05
 LABEL_HEIGHT_M = 0.6
+WHITE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
 
 
 def detections_to_markers(
@@ -53,6 +58,42 @@ def detections_to_markers(
             for namespace in NAMESPACES
         ]
     return MarkerArray(markers=markers)
+
+
+def objects_to_markers(
+    objects: Iterable[KittiObject], header: Header, lifetime: float
+) -> MarkerArray:
+    """Make the marker of one image's ground truth: white edges, without faces or text.
+
+    It replaces the one before it, so that none is left over. DontCare has no box and is not shown.
+
+    Parameters
+    ----------
+    objects
+        In the optical frame that ``header`` names.
+    header
+        The image's stamp and frame_id.
+    lifetime
+        Seconds after which a marker that is not renewed disappears; 0 keeps it.
+    """
+    shown = [item.corners() for item in objects if item.class_name != DONT_CARE]
+    points = [
+        Point(x=float(x), y=float(y), z=float(z))
+        for corners in shown
+        for x, y, z in corners[np.ravel(BOX_EDGES)]
+    ]
+    marker = Marker(
+        header=header,
+        ns=TRUTH_NAMESPACE,
+        type=Marker.LINE_LIST,
+        # RViz refuses a list without lines.
+        action=Marker.ADD if points else Marker.DELETE,
+        scale=Vector3(x=LINE_WIDTH_M),
+        color=WHITE,
+        points=points,
+        lifetime=_duration(lifetime),
+    )
+    return MarkerArray(markers=[marker])
 
 
 def delete_all(header: Header) -> MarkerArray:

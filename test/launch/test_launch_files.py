@@ -182,6 +182,7 @@ def test_rviz_gets_the_nodes_topics(installed):
         '/smoke_node/markers:=/front/eye/markers',
         '/smoke_node/debug_image:=/front/eye/debug_image',
         '/image:=/front/image_rect',
+        '/smoke_node/ground_truth_markers:=/front/ground_truth_markers',
     } <= set(arguments)
 
 

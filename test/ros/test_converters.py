@@ -8,6 +8,7 @@ pytest.importorskip('rclpy')
 
 from sensor_msgs.msg import CameraInfo, Image
 from small_bags import CAR, HEIGHT, WIDTH, K, write_small_bag
+from visualization_msgs.msg import MarkerArray
 
 from smoke_ros import cli
 from smoke_ros.data.kitti import read_calibration, read_objects
@@ -72,7 +73,10 @@ def test_the_bag_is_what_a_node_takes(frames):
     infos = [message for message in decoded if isinstance(message, CameraInfo)]
     images = [message for message in decoded if isinstance(message, Image)]
     assert len(infos) == len(images) == 3
-    assert {m.header.frame_id for m in decoded} == {'camera_2_optical'}
+    markers = [message.markers[0] for message in decoded if isinstance(message, MarkerArray)]
+    assert [len(marker.points) for marker in markers] == [24, 0]
+    headers = [getattr(message, 'header', None) for message in [*decoded, *markers]]
+    assert {header.frame_id for header in headers if header} == {'camera_2_optical'}
     for info, image in zip(infos, images, strict=True):
         assert info.header.stamp == image.header.stamp
         assert (info.width, info.height) == (image.width, image.height) == (124, 38)
@@ -92,6 +96,7 @@ def test_plain_images_with_a_ros_calibration(frames, make):
         counts = {name: topic.message_count for name, topic in bag.topics.items()}
     assert counts == {
         '/camera/image_raw': 3, '/camera/camera_info': 3, '/camera/ground_truth': 2,
+        '/camera/ground_truth_markers': 2,
     }  # fmt: skip
 
 

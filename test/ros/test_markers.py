@@ -7,7 +7,13 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from smoke_ros.colours import class_colour
-from smoke_ros.ros.markers import NAMESPACES, delete_all, detections_to_markers
+from smoke_ros.data.kitti import DONT_CARE, KittiObject
+from smoke_ros.ros.markers import (
+    NAMESPACES,
+    delete_all,
+    detections_to_markers,
+    objects_to_markers,
+)
 from smoke_ros.structures import Detection3D
 
 AWAY = -np.pi / 2
@@ -69,6 +75,34 @@ def test_an_empty_list_clears_the_view():
     assert len(markers) == 8
     assert {m.action for m in markers} == {Marker.DELETE}
     assert markers_of([], shown=0) == []
+
+
+def label(class_name, location):
+    return KittiObject(
+        location, (4.0, 1.5, 1.8), AWAY, class_name, 0.0, 0, AWAY, (0.0, 0.0, 9.0, 9.0)
+    )
+
+
+def test_ground_truth_is_one_marker_of_white_edges():
+    objects = [label('Car', (2.0, 1.0, 30.0)), label(DONT_CARE, (-1000.0,) * 3)]
+    (marker,) = objects_to_markers(objects, HEADER, 1.5).markers
+    assert (marker.type, marker.action) == (Marker.LINE_LIST, Marker.ADD)
+    assert (marker.color.r, marker.color.g, marker.color.b, marker.color.a) == (1, 1, 1, 1)
+    points = np.array([(point.x, point.y, point.z) for point in marker.points])
+    assert points.shape == (24, 3)
+    # It drives away: its length is along z.
+    np.testing.assert_allclose(points.min(axis=0), [2 - 0.9, 1 - 0.75, 30 - 2], atol=1e-9)
+    np.testing.assert_allclose(points.max(axis=0), [2 + 0.9, 1 + 0.75, 30 + 2], atol=1e-9)
+    lengths = np.linalg.norm(points[::2] - points[1::2], axis=1)
+    assert sorted(lengths) == pytest.approx([1.5] * 4 + [1.8] * 4 + [4.0] * 4)
+
+
+def test_an_image_without_ground_truth_takes_the_last_away():
+    markers = [objects_to_markers(objects, HEADER, 0.0).markers[0] for objects in (
+        [label('Car', (2.0, 1.0, 30.0))], [label(DONT_CARE, (-1000.0,) * 3)],
+    )]  # fmt: skip
+    assert [marker.action for marker in markers] == [Marker.ADD, Marker.DELETE]
+    assert (markers[0].ns, markers[0].id) == (markers[1].ns, markers[1].id)
 
 
 def test_delete_all():

@@ -102,7 +102,7 @@ def test_the_output_bag_has_the_stamps_of_the_input(tmp_path):
             decoded[message.topic].append((message.stamp_ns, message.decode(kind)))
     assert {name: len(found) for name, found in decoded.items()} == {
         '/smoke_node/detections': 3, '/smoke_node/markers': 3, '/smoke_node/ground_truth': 3,
-        '/smoke_node/debug_image': 3,
+        '/smoke_node/ground_truth_markers': 3, '/smoke_node/debug_image': 3,
     }  # fmt: skip
     for number in range(3):
         received_ns, message = decoded['/smoke_node/detections'][number]
@@ -114,6 +114,8 @@ def test_the_output_bag_has_the_stamps_of_the_input(tmp_path):
         assert message.detections[0].results[0].pose.covariance[0] > 0.0
         markers = decoded['/smoke_node/markers'][number][1].markers
         assert len(markers) == 4 and markers[0].header == message.header
+        received_truth_ns, truth = decoded['/smoke_node/ground_truth_markers'][number]
+        assert received_truth_ns == received_ns and truth.markers[0].header == message.header
         image = image_to_bgr(decoded['/smoke_node/debug_image'][number][1])
         assert image.shape == (HEIGHT, WIDTH, 3) and len(np.unique(image)) > 1
 

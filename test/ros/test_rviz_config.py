@@ -24,7 +24,7 @@ def displays():
 def launch_constants():
     """Return what the launch file says of the topics, without launch being installed."""
     text = (ROOT / 'launch' / 'smoke.launch.py').read_text()
-    names = ('RVIZ_NODE', 'RVIZ_OUTPUTS', 'RVIZ_IMAGE')
+    names = ('RVIZ_NODE', 'RVIZ_OUTPUTS', 'RVIZ_IMAGE', 'RVIZ_TRUTH')
     lines = [line for line in text.splitlines() if line.startswith(names)]
     constants = {}
     exec('\n'.join(lines), constants)
@@ -32,8 +32,8 @@ def launch_constants():
 
 
 def test_every_topic_is_renamed_by_the_launch_file():
-    node, outputs, image = launch_constants()
-    assert set(displays()) == {image, *(f'{node}/{topic}' for topic in outputs)}
+    node, outputs, image, truth = launch_constants()
+    assert set(displays()) == {image, truth, *(f'{node}/{topic}' for topic in outputs)}
 
 
 def test_what_is_shown_needs_no_tf():
@@ -48,6 +48,7 @@ def test_topics_and_their_quality_of_service_are_the_nodes(start_node):
 
     node = start_node().node
     shown = displays()
+    del shown['/smoke_node/ground_truth_markers']  # a bag's
     for topic in shown:
         if not topic.startswith(f'/{node.get_name()}/'):
             assert topic == node.resolve_topic_name('image')
@@ -60,7 +61,10 @@ def test_topics_and_their_quality_of_service_are_the_nodes(start_node):
 
 
 def test_the_markers_namespaces_are_the_nodes():
-    from smoke_ros.ros.markers import NAMESPACES
+    from smoke_ros.ros.markers import NAMESPACES, TRUTH_NAMESPACE
 
-    markers = displays()['/smoke_node/markers']
+    markers, truth = (
+        displays()[f'/smoke_node/{name}'] for name in ('markers', 'ground_truth_markers')
+    )
     assert set(markers['Namespaces']) == set(NAMESPACES)
+    assert set(truth['Namespaces']) == {TRUTH_NAMESPACE}

@@ -23,7 +23,7 @@ from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.covariance import pose_covariance
 from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import bgr_to_image
-from smoke_ros.ros.markers import detections_to_markers
+from smoke_ros.ros.markers import detections_to_markers, objects_to_markers
 from smoke_ros.ros.messages import detections_to_message
 from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.replay.request import ReplayRequest
@@ -104,6 +104,7 @@ def _announce(out: BagWriter, prefixes: Mapping[str, str], *, annotated: bool) -
         out.add_topic(f'{prefix}/detections', Detection3DArray, RELIABLE)
         out.add_topic(f'{prefix}/markers', MarkerArray, RELIABLE)
         out.add_topic(f'{prefix}/ground_truth', Detection3DArray, RELIABLE)
+        out.add_topic(f'{prefix}/ground_truth_markers', MarkerArray, RELIABLE)
         if annotated:
             out.add_topic(f'{prefix}/debug_image', Image, SENSOR_DATA)
 
@@ -126,14 +127,15 @@ def _write_frame(
     detections = record.detections
     message = detections_to_message(detections, header, covariance)
     out.write(f'{prefix}/detections', message, frame.received_ns)
-    markers = detections_to_markers(
-        detections, header, shown[record.topic], NodeConfig().marker_lifetime
-    )
+    lifetime = NodeConfig().marker_lifetime
+    markers = detections_to_markers(detections, header, shown[record.topic], lifetime)
     shown[record.topic] = len(detections)
     out.write(f'{prefix}/markers', markers, frame.received_ns)
     if record.ground_truth is not None:
         truth = objects_to_message(record.ground_truth, header)
         out.write(f'{prefix}/ground_truth', truth, frame.received_ns)
+        edges = objects_to_markers(record.ground_truth, header, lifetime)
+        out.write(f'{prefix}/ground_truth_markers', edges, frame.received_ns)
 
 
 def _write_annotated(
