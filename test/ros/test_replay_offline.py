@@ -292,16 +292,19 @@ class TestCommand:
 
     def test_a_verdict_on_a_bag(self, tmp_path, capsys):
         write_small_bag(tmp_path / 'in', 3)
-        out = tmp_path / 'out'
+        out, options = tmp_path / 'out', tmp_path / 'trucks.yaml'
+        options.write_text('classes: [Truck]\noverlaps: [0.7]\ndevkit_overlaps: [0.7]\n')
         code = self.replay(
             tmp_path / 'in', '--out', out, '--require', 'frames_failed<=0',
-            '--require', 'car/3d/moderate>=99',
+            '--require', 'truck/3d/moderate>=99', '--evaluation', options,
+            '--segments', 2,
         )  # fmt: skip
         assert code == 1
-        printed = capsys.readouterr().out
-        assert '\nNOT MET: car/3d/moderate' in printed and 'met: frames_failed' in printed
+        printed = capsys.readouterr()
+        assert '\nmet: frames_failed' in printed.out
+        assert 'NOT MET: truck/3d/moderate' in printed.err
         assert (out / 'report.html').is_file() and (out / 'junit.xml').is_file()
-        assert json.loads((out / 'report.json').read_text())
+        assert len(json.loads((out / 'report.json').read_text())['segments']) == 2
 
     def test_several_bags_of_which_one_cannot_be_read(self, tmp_path, caplog, monkeypatch):
         reported = []
@@ -315,7 +318,7 @@ class TestCommand:
         assert self.replay(*bags, '--out', tmp_path / 'out') == 1
         assert 'broken has no metadata.yaml' in caplog.text
         assert [len(frames(tmp_path / 'out' / name)) for name in ('a', 'b')] == [2, 3]
-        assert reported == [(tmp_path / 'out', [])]
+        assert [arguments[:2] for arguments in reported] == [(tmp_path / 'out', [])]
         assert self.replay(tmp_path / 'a', '--out', tmp_path / 'alone') == 0
 
     @pytest.mark.parametrize(
@@ -326,6 +329,8 @@ class TestCommand:
             (['in', 'in', '--out', 'out'], 'bags must have different names, got in twice'),
             (['in', '--out', 'out', '--topics', '/x'], 'topic /x: expected sensor_msgs/msg/Image'),
             (['in', '--out', 'in'], 'in is not empty and holds no run'),
+            (['in', '--out', 'out', '--require', 'jiter_ms<3'], 'jiter_ms'),
+            (['in', '--out', 'out', '--segments', '0'], 'segments must be'),
         ],
     )
     def test_what_cannot_be_used_is_said_in_one_line(

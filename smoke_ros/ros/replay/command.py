@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import DEFAULT_MODEL
-from smoke_ros.replay.requirements import parse_requirement
+from smoke_ros.replay.report_command import (
+    EXIT_NOT_MET,
+    add_report_arguments,
+    make_report,
+    report_options,
+)
 from smoke_ros.ros.bag_arguments import add_bag_arguments
 
 if TYPE_CHECKING:
@@ -36,9 +41,6 @@ example:
   smoke-ros replay drive --out runs/drive --labels label_2 --start 10 --duration 60 --stride 2
   smoke-ros replay drives/* --out runs/all --ray auto --segment 300
   smoke-ros replay drive --out runs/live --live --require 'latency_p99_ms<=100'"""
-
-#: Exit code where a requirement is not met, or where not all could be read.
-EXIT_NOT_MET = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,35 +106,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='S',
         help='with --ray: one task for each S seconds of a bag',
     )
-    parser.add_argument(
-        '--require', action='append', default=[], type=_requirement, metavar='METRIC>=NUMBER',
-        help="what the replay must reach, such as 'car/3d/moderate>=10'; may be given again",
-    )  # fmt: skip
+    add_report_arguments(parser)
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a run that is in OUT already'
     )
 
 
-def _requirement(text: str) -> object:
-    try:
-        return parse_requirement(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def run(args: argparse.Namespace) -> int:
-    """Replay and report; return the exit code."""
-    from smoke_ros.replay.report import write_report
-
-    requests = make_requests(args)
-    problems = _way_of(args)(args, requests)
-    verdicts = write_report(args.out, args.require)
+    """Replay and report; return the exit code: not 0 as well where not all could be read."""
+    requirements, how = report_options(args)
+    problems = _way_of(args)(args, make_requests(args))
     for problem in problems:
         logger.warning('%s', problem)
-    for verdict in verdicts:
-        print(f'{"met" if verdict.met else "NOT MET"}: {verdict.sentence}')
-    print(f'the report is {args.out / "report.html"}')
-    return EXIT_NOT_MET if problems or not all(v.met for v in verdicts) else 0
+    code = make_report(args.out, requirements, how)
+    return EXIT_NOT_MET if problems else code
 
 
 def _way_of(
