@@ -146,9 +146,10 @@ def _make_status(
 
 def _detector_facts(detector: Detector | None) -> dict[str, str]:
     if detector is None:
-        return {'model': 'none', 'trained_on': '', 'device': 'none'}
+        return {'model': 'none', 'model_sha256': '', 'trained_on': '', 'device': 'none'}
     return {
         'model': detector.info.name,
+        'model_sha256': detector.info.sha256,
         'trained_on': detector.model.trained_on,
         'device': str(detector.device),
     }

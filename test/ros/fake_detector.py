@@ -25,7 +25,7 @@ class FakeDetector:
 
     def __init__(self, detections=(CAR, PEDESTRIAN)) -> None:
         self.model = ModelConfig()
-        self.info = SimpleNamespace(name='fake', sha256='')
+        self.info = SimpleNamespace(name='fake', sha256='fa' * 32)
         self.device = 'cpu'
         self.detections = list(detections)
         self.cameras: list[CameraModel] = []

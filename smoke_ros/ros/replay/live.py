@@ -109,14 +109,17 @@ def replay_live(
             request.out,
             dataclasses.replace(
                 run,
-                model={'name': report.values.get('model', live.model), 'sha256': '',
-                       'trained_on': report.values.get('trained_on', '')},
+                model={
+                    'name': report.values.get('model', live.model),
+                    'sha256': report.values.get('model_sha256', ''),
+                    'trained_on': report.values.get('trained_on', ''),
+                },
                 device=report.values.get('device', live.device),
                 counts=dict(counts),
                 problems=(*bag.problems, *session.problems),
                 load=tuple(session.load),
             ),
-        )  # fmt: skip
+        )
 
 
 def _only_camera(bag: TolerantBag, request: ReplayRequest) -> CameraTopics:
