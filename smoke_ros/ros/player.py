@@ -74,7 +74,10 @@ class Player:
         return int(self._publishers[topic].get_subscription_count())
 
     def play(
-        self, rate: float, on_message: Callable[[BagMessage], None] | None = None
+        self,
+        rate: float,
+        on_message: Callable[[BagMessage], None] | None = None,
+        on_begin: Callable[[int], None] | None = None,
     ) -> PlayReport:
         """Play the bag once.
 
@@ -84,6 +87,8 @@ class Player:
             1 for the recorded pace, 2 for twice as fast.
         on_message
             Called after each message.
+        on_begin
+            Called with the first message's time, in ns, when it is about to be played.
 
         Raises
         ------
@@ -96,6 +101,8 @@ class Player:
         first_ns, begun, worst = None, time.monotonic(), 0.0
         for message in self._reader.messages(self._publishers):
             if first_ns is None:
+                if on_begin is not None:
+                    on_begin(message.stamp_ns)
                 first_ns, begun = message.stamp_ns, time.monotonic()
             due = begun + (message.stamp_ns - first_ns) * 1e-9 / rate
             time.sleep(max(0.0, due - time.monotonic()))

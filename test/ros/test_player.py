@@ -92,6 +92,19 @@ def test_the_pace_is_the_bags_own_times_the_rate(tmp_path, ros_context):
     assert [message.stamp_ns - 10**18 for message in seen] == [0, 10**8, 2 * 10**8, 3 * 10**8]
 
 
+def test_the_beginning_is_that_of_the_topics_that_are_played(tmp_path, ros_context):
+    with BagWriter(tmp_path / 'drive') as bag:
+        bag.add_topic('/early', VisionInfo, RELIABLE)
+        bag.add_topic('/late', VisionInfo, RELIABLE)
+        for topic, stamp_ns in (('/early', 10**18), ('/late', 2 * 10**18), ('/late', 2 * 10**18)):
+            bag.write(topic, VisionInfo(), stamp_ns)
+    calls = []
+    with BagReader(tmp_path / 'drive') as drive:
+        player = Player(rclpy.create_node('player'), drive, ['/late'])
+        player.play(1.0, lambda message: calls.append(message.topic), calls.append)
+    assert calls == [2 * 10**18, '/late', '/late']
+
+
 def test_a_rate_of_zero_is_refused(tmp_path, ros_context):
     write_drive(tmp_path / 'drive')
     with BagReader(tmp_path / 'drive') as drive:

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from fake_detector import CAR
 from small_bags import BEGIN_NS, DELAY_NS, write_small_bag
@@ -17,6 +18,7 @@ from small_bags import CAR as LABEL
 
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
 from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.replay.bag_clock import BagClock
 from smoke_ros.ros.replay.live import LiveOptions, replay_live
 from smoke_ros.ros.replay.live_records import NodeReport
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
@@ -87,6 +89,19 @@ def test_what_cannot_be_played(tmp_path):
         play(tmp_path / 'in', tmp_path / 'out')
     with pytest.raises(ValueError, match='rate must be above 0, got 0'):
         play(tmp_path / 'in', tmp_path / 'out', rate=0.0)
+
+
+def test_the_bags_time_runs_from_where_it_is_started(ros_context):
+    with BagClock(rclpy.create_node('clock'), 5, 0.5) as clock:
+        assert clock.now_ns() == 5
+        begun = time.monotonic()
+        clock.start(10**18)
+        first_ns = clock.now_ns()
+        time.sleep(0.01)
+        later_ns = clock.now_ns()
+        elapsed_s = time.monotonic() - begun
+    assert first_ns >= 10**18
+    assert 5_000_000 <= later_ns - 10**18 <= 0.5e9 * elapsed_s
 
 
 class TestEnd:

@@ -33,21 +33,22 @@ class BagClock:
 
     def __init__(self, node: Node, first_ns: int, rate: float) -> None:
         self._node, self._first_ns, self._rate = node, first_ns, rate
-        self._begun: float | None = None
+        #: Time of the bag in ns, and monotonic time in s, when it began to run.
+        self._start: tuple[int, float] | None = None
         self._stop = threading.Event()
         self._publisher = node.create_publisher(Clock, '/clock', RELIABLE)
         self._thread = threading.Thread(target=self._run, name='clock')
 
-    def start(self) -> None:
-        """Let the bag's time run from now on; what comes later changes nothing."""
-        if self._begun is None:
-            self._begun = time.monotonic()
+    def start(self, now_ns: int) -> None:
+        """Let the bag's time run; it is ``now_ns`` now."""
+        self._start = (now_ns, time.monotonic())
 
     def now_ns(self) -> int:
         """Return the bag's time."""
-        if self._begun is None:
+        if self._start is None:
             return self._first_ns
-        return self._first_ns + round((time.monotonic() - self._begun) * 1e9 * self._rate)
+        start_ns, begun = self._start
+        return start_ns + round((time.monotonic() - begun) * 1e9 * self._rate)
 
     def __enter__(self) -> BagClock:
         self._thread.start()

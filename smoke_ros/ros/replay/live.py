@@ -191,10 +191,10 @@ class _Session:
         with tqdm(total=total, desc='playing', unit='frame', disable=None) as bar:
 
             def count(message: BagMessage) -> None:
-                clock.start()
                 bar.update(message.topic == self._camera.image)
 
-            report = player.play(self._live.rate, count)
+            # The first message played may come long after the bag's first, of another topic.
+            report = player.play(self._live.rate, count, on_begin=clock.start)
         if report.worst_delay_s > WORST_DELAY_S:
             self.problems.append(
                 f'the player was up to {1e3 * report.worst_delay_s:.0f} ms late: the machine is '
