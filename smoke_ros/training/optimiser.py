@@ -18,7 +18,8 @@ def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
     """Make the optimiser of a network's parameters, those that are frozen left out."""
     groups = parameter_groups(network.named_parameters(), config)
     kind = {'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}[config.optimiser]
-    return kind(groups, lr=config.learning_rate)
+    # Fused: all tensors in one go, several times as fast on a CPU too.
+    return kind(groups, lr=config.learning_rate, fused=True)
 
 
 def parameter_groups(

@@ -11,7 +11,6 @@ from tiny_smoke import make_job
 
 from smoke_ros.training.loop import run_job
 from smoke_ros.training.processes import join_processes
-from smoke_ros.training.state import LAST
 
 
 def main(data: str, out: str, options: str) -> int:
@@ -33,8 +32,8 @@ def main(data: str, out: str, options: str) -> int:
             stopped.training.make_sample = end
         print('stopped:', run_job(stopped, Path(out) / 'parts', processes))
 
+        processes.gather('the first process has written its checkpoint')
         rest = make_job(Path(data), validates=True, **json.loads(options))
-        assert (Path(out) / 'parts' / LAST).exists()
         print('resumed:', run_job(rest, Path(out) / 'parts', processes, resume=True))
     return 0
 

@@ -14,6 +14,8 @@ from smoke_ros.training.loop import run_job
 from smoke_ros.training.processes import Processes, join_processes
 from smoke_ros.training.state import FINAL
 
+pytestmark = pytest.mark.timeout(300)  # three interpreters load torch at once
+
 OPTIONS = {'iterations': 3, 'batch_size': 4, 'validate_every': 3, 'ema_decay': 0.9}
 
 
@@ -38,7 +40,7 @@ def finished(frames, tmp_path_factory) -> tuple[Path, str]:
             str(script), str(frames), str(out), json.dumps(OPTIONS),
         ],
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(script.parents[2])},
-        capture_output=True, text=True, timeout=110, check=False,
+        capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return out, done.stdout

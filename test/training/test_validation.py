@@ -62,10 +62,10 @@ def test_right_boxes_score_fully(frames):
 
 
 def test_wrong_depths_show(frames):
-    figures = validate(Knowing(error_m=3.0), *run_and_dataset(frames), ALONE)
+    figures = validate(Knowing(error_m=2.0), *run_and_dataset(frames), ALONE)
     assert figures['score'] == 0.0
     assert figures['car/recall'] == 1.0  # in the image
-    assert figures['car/depth_median_m'] == pytest.approx(3.0, abs=1e-4)
+    assert figures['car/depth_median_m'] == pytest.approx(2.0, abs=1e-4)
     assert figures['location'] > 0.1
 
 

@@ -41,12 +41,13 @@ CAMERA = CameraModel.from_intrinsics(
     [[200.0, 0.0, WIDTH], [0.0, 200.0, HEIGHT], [0.0, 0.0, 1.0]], 2 * WIDTH, 2 * HEIGHT
 )
 
-#: Class, x, z and heading of the objects of each frame; they stand on a road 1.6 m below.
+#: Class, x, z and heading of the objects of each frame, which stand on a road 1.6 m below and go
+#: along it, or across.
 FRAMES = (
-    (('Car', -2.0, 9.0, 0.3), ('Pedestrian', 3.0, 10.0, 1.0)),
-    (('Car', 2.5, 12.0, -1.2),),
-    (('Pedestrian', -1.0, 7.0, 2.0), ('Car', 3.0, 15.0, 1.6)),
-    (('Car', 0.0, 8.0, -2.8),),
+    (('Car', -2.0, 9.0, 1.5), ('Pedestrian', 3.0, 10.0, 0.1)),
+    (('Car', 2.5, 12.0, -1.6),),
+    (('Pedestrian', -1.0, 7.0, 3.0), ('Car', 3.0, 15.0, -1.5)),
+    (('Car', 0.0, 8.0, 1.6),),
 )
 ROAD_M = 1.6
 
