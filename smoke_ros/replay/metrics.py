@@ -15,7 +15,7 @@ from smoke_ros.config.evaluation import EvaluationConfig
 from smoke_ros.evaluation.average_precision import DIFFICULTIES, METRICS, AveragePrecision
 from smoke_ros.evaluation.evaluate import ClassEvaluation, Evaluation
 from smoke_ros.replay.measure import Counts, Measurement, Measuring, measure
-from smoke_ros.replay.records import LoadSample, RunRecord
+from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.replay.timing import Times
 
 HIGHER, LOWER, NEITHER = 'higher', 'lower', ''
@@ -27,6 +27,7 @@ R11_SUFFIX = '/r11'
 
 _NO_TRUTH = 'there is no ground truth'
 _NOT_LIVE = 'only a live replay has it'
+_TOO_FEW = 'too few frames were published'
 _NO_FRAMES = 'no frame was processed'
 _NOT_STEADY = 'there are no boxes in three neighbouring frames'
 
@@ -73,15 +74,16 @@ def list_metrics(
     config
         Of the evaluation: its classes are in the names.
     """
+    no_latency = _TOO_FEW if any(run.mode == LIVE for run in runs) else _NOT_LIVE
     return [
         *_accuracy(measured.evaluation, measured.counts, config),
         *_steadiness(measured),
         *_frames(measured.counts, runs),
-        *_times('latency', measured.latency, 'from stamp to publication', _NOT_LIVE),
+        *_times('latency', measured.latency, 'from stamp to publication', no_latency),
         Metric(
             'jitter_ms', measured.jitter_ms, 'ms', LOWER, 1.0, 0.1,
             'mean change of latency from one published frame to the next',
-            '' if measured.jitter_ms is not None else _NOT_LIVE,
+            '' if measured.jitter_ms is not None else no_latency,
         ),
         *_times('processing', measured.processing, 'of a frame, all stages', _NO_FRAMES),
         *_load([sample for run in runs for sample in run.load]),

@@ -76,6 +76,16 @@ def test_report_of_frames_that_all_failed(make_replay, make_frame):
     assert not (folder / 'junit.xml').exists()
 
 
+@pytest.mark.parametrize(
+    ('mode', 'why'),
+    [('live', 'too few frames were published'), ('offline', 'only a live replay has it')],
+)
+def test_a_latency_that_is_missing_is_explained(make_replay, make_frame, capsys, mode, why):
+    folder = make_replay([make_frame(0, status='dropped', reason='too slow')], mode=mode)
+    assert main(['report', str(folder), '--require', 'latency_p99_ms<=100']) == 1
+    assert f'latency_p99_ms has no value: {why}' in capsys.readouterr().err
+
+
 def test_report_of_an_empty_replay(make_replay):
     folder = make_replay([])
     write_report(folder)

@@ -128,6 +128,11 @@ class TestEnd:
         assert report.is_done(100.0) and not report.is_done(103.0)
         assert report.summary().endswith('reported 3 in, 1 out, 1 dropped, 1 refused')
 
+    def test_the_first_frame_may_take_long(self, report):
+        for now in (101.0, 130.0):
+            self.hear(report, now, frames_in=3, frames_dropped=1)
+            assert not report.is_done(100.0)
+
     def test_or_nothing_has_happened_for_long(self, report):
         values = {'frames_in': 3, 'frames_out': 1, 'latency_total_max_ms': 4000}
         for now, done in ((101.0, False), (110.0, False), (119.0, True)):

@@ -85,7 +85,9 @@ class NodeReport:
             return False
         slowest_s = 1e-3 * float(self.values.get('latency_total_max_ms', '0'))
         quiet_s = self._heard - max(since, self._changed)
-        return self.count('frames_in') <= self._ended() or quiet_s > QUIET_S + 3.0 * slowest_s
+        # Before the first frame is out, nothing says how long one takes.
+        is_quiet = self.count('frames_out') > 0 and quiet_s > QUIET_S + 3.0 * slowest_s
+        return self.count('frames_in') <= self._ended() or is_quiet
 
     def _ended(self) -> int:
         return sum(self.count(f'frames_{name}') for name in _COUNTS[1:])
