@@ -58,7 +58,7 @@ FACES = (
 HIDDEN_CHANNELS = 32
 
 #: 3D intersection over union at which an object counts as found.
-MIN_OVERLAP = 0.5
+MIN_OVERLAP = 0.25
 #: A detection that is further from every object than this is a false box.
 FALSE_DISTANCE_M = 3.0
 

@@ -39,9 +39,9 @@ OVERLAPS = {'Car': 0.7, 'Pedestrian': 0.5, 'Cyclist': 0.5}
 SECTIONS: Sections = {
     'model': {'input_width': 320, 'input_height': 96},
     'data': {'flip_probability': 0.0, 'shift_scale_probability': 0.0},
-    'loss': {'heading_weight': 10.0},
+    'loss': {'heading_weight': 30.0},
     'training': {
-        'iterations': 600, 'batch_size': 2, 'workers': 0, 'learning_rate': 1e-3,
+        'iterations': 1000, 'batch_size': 2, 'workers': 0, 'learning_rate': 1e-3,
         'warmup_iterations': 20, 'schedule': 'cosine', 'gradient_clip': 100.0,
         'log_every': 20, 'checkpoint_every': 1000, 'tensorboard': False,
     },
@@ -76,7 +76,9 @@ class FrameResult:
 def overfit(data: Path, out: Path, sections: Sections) -> list[FrameResult]:
     """Train on all frames of a data set in KITTI's layout, and detect in the same frames."""
     sections = {**sections, 'data': {**sections['data'], 'root': str(data)}}
-    train(sections, 'overfit', out, Processes(torch.device('cpu')))
+    outcome = train(sections, 'overfit', out, Processes(torch.device('cpu')))
+    if outcome.signal:
+        raise KeyboardInterrupt(f'ended by {outcome.signal.name} after {outcome.iteration} steps')
     detector = Detector.from_model(out / FINAL)
     folder = KittiFolder(data)
     return [detect_frame(detector, folder, frame) for frame in folder.frames()]

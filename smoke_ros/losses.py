@@ -20,7 +20,7 @@ from smoke_ros import coder
 from smoke_ros.config.loss import LossConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.targets import Targets
-from smoke_ros.geometry import box_corners
+from smoke_ros.geometry import box_corners, wrap_angle
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,14 +224,15 @@ def corner_distance(predicted: Boxes, truth: Boxes, *, smooth: bool = False) -> 
 
 
 def heading_distance(objects: ObjectOutputs, layout: coder.RegressionLayout) -> Tensor:
-    """Return the sum of 1 - cos of the headings' errors, whose only minimum is the right one.
+    """Return the sum of the headings' errors in radians, whose only minimum is the right one.
 
     The distance of corners has others, out of which no gradient leads: for a car along an axis
-    near 138 degrees, for oblique ones near 180.
+    near 138 degrees, for oblique ones near 180. An angle's slope is the same at every error, where
+    that of a cosine vanishes for a heading the wrong way round.
     """
     predicted = coder.decode_alpha(objects.regression[:, layout.orientation])
     ray = torch.arctan2(objects.locations[:, 0], objects.locations[:, 2])
-    return (1.0 - torch.cos(predicted - (objects.rotation_y - ray))).sum()
+    return wrap_angle(predicted - (objects.rotation_y - ray)).abs().sum()
 
 
 def box_2d_distance(objects: ObjectOutputs, channels: slice) -> Tensor:

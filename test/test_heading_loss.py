@@ -35,8 +35,10 @@ def parts_of(config: LossConfig, orientation: str, error_deg: float):
 
 @pytest.mark.parametrize('orientation', ['sincos', 'quaternion'])
 @pytest.mark.parametrize('kind', ['disentangled', 'l1', 'smooth_l1'])
-@pytest.mark.parametrize(('error_deg', 'expected'), [(0, 0.0), (90, 1.0), (-60, 0.5), (180, 2.0)])
-def test_one_less_cosine_of_the_error(orientation, kind, error_deg, expected):
+@pytest.mark.parametrize(
+    ('error_deg', 'expected'), [(0, 0.0), (90, math.pi / 2), (-60, math.pi / 3)]
+)
+def test_the_error_in_radians(orientation, kind, error_deg, expected):
     config = LossConfig(heading_weight=10.0, regression=kind)
     parts = parts_of(config, orientation, error_deg)
     assert float(parts['heading']) == pytest.approx(10.0 * expected / 300.0, abs=1e-6)

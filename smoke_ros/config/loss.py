@@ -29,7 +29,7 @@ class LossConfig:
         "authors' weight of 10 times their 30 objects of an image", low=1e-6,
     )  # fmt: skip
     heading_weight: float = option(
-        0.0, "factor of a further regression loss, 1 - cos of a heading's error, which leads out "
+        0.0, "factor of a further regression loss, a heading's error in radians, which leads out "
         'of the wrong headings at which the distance of corners has a minimum too; the authors '
         'have none', low=0.0, high=1000.0,
     )  # fmt: skip

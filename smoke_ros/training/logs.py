@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from smoke_ros.files import write_text_atomically
+
+logger = logging.getLogger(__name__)
 
 TRAINING_CSV = 'training.csv'
 VALIDATION_CSV = 'validation.csv'
@@ -35,12 +38,7 @@ class RunLog:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (TRAINING_CSV, VALIDATION_CSV):
             _drop_after(folder / name, first)
-        self._tensorboard: Any = None
-        if tensorboard:
-            # It takes seconds to import.
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._tensorboard = SummaryWriter(str(folder / 'tensorboard'), purge_step=first + 1)
+        self._tensorboard = _open_tensorboard(folder, first) if tensorboard else None
 
     def training(self, iteration: int, values: Values) -> None:
         """Write a line of losses and rates."""
@@ -72,6 +70,20 @@ def open_log(folder: Path, first: int, *, tensorboard: bool) -> Iterator[RunLog]
         yield log
     finally:
         log.close()
+
+
+def _open_tensorboard(folder: Path, first: int) -> Any:
+    """Return a writer, or None where TensorBoard is not installed: the CSV files hold it all."""
+    try:
+        # It takes seconds to import.
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        logger.warning(
+            'tensorboard is not installed (pip install tensorboard): the curves are in %s only',
+            folder / TRAINING_CSV,
+        )
+        return None
+    return SummaryWriter(str(folder / 'tensorboard'), purge_step=first + 1)
 
 
 def _append(path: Path, values: Values) -> None:

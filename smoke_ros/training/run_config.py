@@ -59,7 +59,8 @@ def read_sections(path: Path, overrides: Sequence[str] = ()) -> Sections:
     Parameters
     ----------
     path
-        A mapping of sections (:data:`SECTIONS`), each a mapping of options.
+        A mapping of sections (:data:`SECTIONS`), each a mapping of options, or the path of a file
+        that holds it, from this file's folder.
     overrides
         Options in its place, such as 'training.batch_size=8'; values are YAML.
 
@@ -68,15 +69,11 @@ def read_sections(path: Path, overrides: Sequence[str] = ()) -> Sections:
     FileNotFoundError, ValueError
         If there is no such file, or it or an override is malformed.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path}: expected YAML: {error}') from error
-    if not isinstance(content, dict):
-        raise ValueError(f'{path}: expected sections, got {type(content).__name__}')
     sections: Sections = {}
-    for name, options in content.items():
+    for name, options in _read_mapping(path).items():
         _check_section(name, str(path))
+        if isinstance(options, str):
+            options = _read_mapping(path.parent / options)
         if not isinstance(options, dict | None):
             raise ValueError(f'{path}: {name} must have options with values, got {options!r}')
         sections[name] = dict(options or {})
@@ -132,6 +129,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             if was != now and f'{section}.{name}' not in CHANGEABLE:
                 found.append(f'{section}.{name} (was {was!r}, is {now!r})')
     return found
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path}: expected YAML: {error}') from error
+    if not isinstance(content, dict):
+        raise ValueError(f'{path}: expected names with values, got {type(content).__name__}')
+    return content
 
 
 def _check_section(name: str, where: str) -> None:

@@ -1,3 +1,5 @@
+import sys
+
 from smoke_ros.training.logs import TRAINING_CSV, VALIDATION_CSV, open_log
 
 
@@ -44,3 +46,11 @@ def test_tensorboard_has_the_same_figures(tmp_path):
         'training/total': (10, 1.5),
         'validation/3d': (10, 2.5),
     }
+
+
+def test_missing_tensorboard_leaves_the_csv_files(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, 'torch.utils.tensorboard', None)
+    with open_log(tmp_path, 0, tensorboard=True) as log:
+        log.training(10, {'total': 1.5})
+    assert 'tensorboard is not installed' in caplog.text
+    assert (tmp_path / TRAINING_CSV).exists()

@@ -40,11 +40,20 @@ def test_validation_is_as_the_data_but_for_what_it_says(yaml_file):
     assert make_run_config({}, 'here').validation is None
 
 
+def test_a_section_may_be_another_file(yaml_file, tmp_path):
+    (tmp_path / 'measured.yaml').write_text('depth_reference: [20.0, 5.0]\n')
+    sections = read_sections(yaml_file('model: measured.yaml'), ['model.norm=bn'])
+    model = make_run_config(sections, 'here').model
+    assert (model.depth_reference, model.norm) == ((20.0, 5.0), 'bn')
+    with pytest.raises(FileNotFoundError, match='other'):
+        read_sections(yaml_file('model: other.yaml'))
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
         ('modell: {}', "unknown section 'modell'; known are model, data"),
-        ('- model', 'expected sections, got list'),
+        ('- model', 'expected names with values, got list'),
         ('model: 3', 'model must have options with values, got 3'),
         ('model: {norm: [', 'expected YAML'),
     ],
