@@ -28,6 +28,9 @@ from smoke_ros.preprocess import (
 )
 from smoke_ros.structures import Box3D, CameraModel, Detection3D
 
+#: What users of the library need is found here.
+__all__ = ['CameraModel', 'Detection3D', 'Detector', 'DetectorConfig', 'StageTimes']
+
 logger = logging.getLogger(__name__)
 
 #: Below this part of the image's area inside the network's input, it is worth a warning.
