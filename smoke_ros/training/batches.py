@@ -121,6 +121,8 @@ def loader_options(workers: int, device: torch.device) -> dict[str, Any]:
     """Return what data loaders of training and validation have in common."""
     return {
         'num_workers': workers,
+        # A forked worker inherits locks that other threads hold, and may wait for one for ever.
+        'multiprocessing_context': 'forkserver' if workers else None,
         'pin_memory': device.type == 'cuda',
         'worker_init_fn': _prepare_worker,
         # A generator of its own: a loader would draw from the global one, once for each start.
