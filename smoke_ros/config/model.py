@@ -26,8 +26,17 @@ KITTI_FOCAL_PX = 721.5377 * 1280 / 1242
 class ModelConfig:
     """One model, complete enough to build its network and to read its outputs."""
 
-    architecture: str = option('dla34', 'trunk and neck of the network', choices=('dla34',))
-    norm: str = option('gn', 'normalisation layers', choices=('gn', 'bn'))
+    architecture: str = option(
+        'dla34', 'trunk and neck of the network', choices=('dla34', 'efficientnet_lite0')
+    )
+    norm: str = option(
+        'gn', 'normalisation layers; the trunk of efficientnet_lite0 has bn always',
+        choices=('gn', 'bn'),
+    )  # fmt: skip
+    neck_channels: int = option(
+        64, 'features that the neck gives to the heads; dla34 has 64', low=16, high=1024
+    )
+    head_channels: int = option(256, 'hidden channels of each head', low=16, high=1024)
     orientation: str = option(
         'sincos', 'how a heading is regressed: its sine and cosine, or a quaternion',
         choices=('sincos', 'quaternion'),
@@ -80,6 +89,11 @@ class ModelConfig:
         for name, size in zip(self.classes, self.dimension_reference, strict=True):
             if len(size) != 3 or not all(math.isfinite(v) and v > 0 for v in size):
                 raise ValueError(f'dimension_reference of {name} must be 3 sizes > 0, got {size}')
+        if self.architecture == 'dla34' and self.neck_channels != 64:
+            raise ValueError(f'neck_channels of dla34 must be 64, got {self.neck_channels}')
+        for name in ('neck_channels', 'head_channels'):
+            if getattr(self, name) % 16:
+                raise ValueError(f'{name} must be a multiple of 16, got {getattr(self, name)}')
         # The deepest features have stride 32; an odd number of them would not line up again.
         for name in ('input_width', 'input_height'):
             if getattr(self, name) % 32:

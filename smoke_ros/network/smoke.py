@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from smoke_ros.coder import RegressionLayout
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.network.dla import Dla34, DlaUp
+from smoke_ros.network.efficientnet_lite import EfficientNetLite0
+from smoke_ros.network.fpn import FpnNeck
 from smoke_ros.network.heads import SmokeHeads
 
 
@@ -31,8 +33,16 @@ class Smoke(nn.Module):
 
 def build_network(config: ModelConfig) -> Smoke:
     """Build the network of a model, with fresh weights."""
-    backbone = Dla34(config.norm)
-    neck = DlaUp(config.norm)
+    backbone, neck = _build_trunk_and_neck(config)
     layout = RegressionLayout.from_config(config)
-    heads = SmokeHeads(neck.out_channels, len(config.classes), layout, config.norm)
+    heads = SmokeHeads(
+        config.neck_channels, len(config.classes), layout, config.norm, config.head_channels
+    )
     return Smoke(backbone, neck, heads)
+
+
+def _build_trunk_and_neck(config: ModelConfig) -> tuple[nn.Module, nn.Module]:
+    if config.architecture == 'efficientnet_lite0':
+        trunk = EfficientNetLite0()
+        return trunk, FpnNeck(trunk.out_channels, config.neck_channels, config.norm)
+    return Dla34(config.norm), DlaUp(config.norm)
