@@ -73,14 +73,25 @@ class TrainingConfig:
 
     init: str = option(
         '',
-        'weights to start from: a name in the model registry, imagenet_dla34 for the trunk only, '
-        'or the path of a weights file; fresh ones if empty',
+        'weights to start from: a name in the model registry, imagenet_dla34 or '
+        'imagenet_efficientnet_lite0 for the trunk only, or the path of a weights file; fresh '
+        'ones if empty',
     )
     reset_heads: bool = option(
         False, 'whether layers of the heads that do not fit the initial weights start afresh'
     )
     freeze: tuple[str, ...] = option(
         (), 'beginnings of the names of parameters that stay as they are'
+    )
+    freeze_stages: int = option(
+        0, 'how many stages of the trunk stay as they are, from the image on', low=0
+    )
+    freeze_norm: bool = option(
+        False, "whether the statistics of the trunk's BatchNorm layers stay as they are; those of "
+        'layers that are frozen otherwise do always',
+    )  # fmt: skip
+    backbone_lr_factor: float = option(
+        1.0, "multiplies the trunk's learning rate", low=0.0, high=100.0
     )
 
     log_every: int = option(50, 'iterations between two lines of the log', low=1)

@@ -110,6 +110,14 @@ class Dla34(nn.Module):
         self.level4 = Tree(2, c[3], c[4], norm, stride=2, joins_input=True)
         self.level5 = Tree(1, c[4], c[5], norm, stride=2, joins_input=True)
 
+    def stages(self) -> list[list[nn.Module]]:
+        """Return the layers in the order in which an image goes through them."""
+        stages = (
+            self.base_layer, self.level0, self.level1, self.level2, self.level3, self.level4,
+            self.level5,
+        )  # fmt: skip
+        return [[stage] for stage in stages]
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """Map (B, 3, H, W) to features (B, 64 * 2**i, H / 4 / 2**i, W / 4 / 2**i), i = 0..3."""
         x = self.level1(self.level0(self.base_layer(images)))

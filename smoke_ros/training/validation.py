@@ -50,9 +50,11 @@ def validate(
         dataset, batch_size=_images_per_batch(run, processes), sampler=indices, collate_fn=collate,
         **loader_options(run.training.workers, processes.device),
     )  # fmt: skip
-    was_training = network.training
+    # Layer by layer: some stay in evaluation mode while others learn.
+    modes = [(layer, layer.training) for layer in network.modules()]
     found, sums = _detect(network, run, loader, processes)
-    network.train(was_training)
+    for layer, mode in modes:
+        layer.training = mode
     merged = {frame: items for part in processes.gather(found) for frame, items in part.items()}
     truth = [labels_as_learnt(dataset, frame) for frame in merged]
     evaluation = evaluate_frames(truth, list(merged.values()), run.evaluation)

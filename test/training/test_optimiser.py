@@ -5,7 +5,6 @@ from torch import nn
 
 from smoke_ros.config.training import TrainingConfig
 from smoke_ros.training.optimiser import (
-    freeze,
     learning_rate,
     make_optimiser,
     parameter_groups,
@@ -34,6 +33,26 @@ def test_every_parameter_is_in_one_group():
     groups = parameter_groups(layer.named_parameters(), TrainingConfig())
     grouped = [id(parameter) for group in groups for parameter in group['params']]
     assert sorted(grouped) == sorted(id(parameter) for parameter in layer.parameters())
+
+
+def test_trunk_learns_at_a_rate_of_its_own():
+    layer = make_network()
+    config = TrainingConfig(backbone_lr_factor=0.1, weight_decay=0.1, bias_factor=2.0)
+    optimiser = make_optimiser(layer, config)
+    set_learning_rate(optimiser, 1.0)
+    rates = {
+        id(p): (group['lr'], group['weight_decay'])
+        for group in optimiser.param_groups
+        for p in group['params']
+    }
+    assert len(rates) == len(list(layer.parameters()))
+    for name, parameter in layer.named_parameters():
+        expected = (0.1 if name.startswith('backbone.') else 1.0) * (
+            2.0 if name.endswith('bias') else 1.0
+        )
+        assert rates[id(parameter)][0] == pytest.approx(expected), name
+        decays = parameter.ndim > 1 and not name.endswith('bias')
+        assert rates[id(parameter)][1] == (0.1 if decays else 0.0), name
 
 
 def test_learning_rate_reaches_the_groups():
@@ -71,20 +90,3 @@ def test_cosine_falls_from_full_to_final():
     assert learning_rate(10, config) == pytest.approx(1.0)
     assert learning_rate(60, config) == pytest.approx(0.6)
     assert learning_rate(110, config) == pytest.approx(0.2)
-
-
-def test_frozen_parameters_are_left_out():
-    layer = make_network()
-    count = freeze(layer, ('backbone.', 'neck.0.'))
-    frozen = [name for name, p in layer.named_parameters() if not p.requires_grad]
-    assert len(frozen) == count == 6
-    assert all(name.startswith(('backbone.', 'neck.0.')) for name in frozen)
-    optimiser = make_optimiser(layer, TrainingConfig())
-    assert sum(len(group['params']) for group in optimiser.param_groups) == (
-        len(list(layer.parameters())) - 6
-    )
-
-
-def test_freezing_what_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"no parameter begins with 'trunk'.*backbone\.0"):
-        freeze(make_network(), ('trunk',))
