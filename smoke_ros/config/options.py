@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -84,7 +85,8 @@ def check_value(name: str, value: Any, info: OptionInfo) -> None:
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
     """Build a configuration from a mapping such as a YAML file's.
 
-    Lists become tuples, whole numbers are taken for floats; nothing else is converted.
+    Lists become tuples, whole numbers are taken for floats, and so is ``5e-4``, which is a string
+    to YAML 1.1 (it wants ``5.0e-4``); nothing else is converted.
 
     Parameters
     ----------
@@ -116,10 +118,16 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
         raise ValueError(f'{where}: {error}') from error
 
 
+#: A number that YAML 1.1 takes for a string, because its exponent has no sign or it has no point.
+_EXPONENT = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+')
+
+
 def _converted(name: str, value: Any, default: Any, where: str) -> Any:
     if isinstance(value, list):
         value = _as_tuple(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(default, float) and isinstance(value, str) and _EXPONENT.fullmatch(value):
         value = float(value)
     comparable = default is not dataclasses.MISSING and default is not None and value is not None
     if comparable and type(value) is not type(default):

@@ -2,6 +2,7 @@ import math
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.config.options import check, from_mapping, option
@@ -26,6 +27,11 @@ def test_lists_become_tuples_and_whole_numbers_floats():
     kitchen = from_mapping(Kitchen, {'heat': 200, 'names': ['a', 'b']}, 'k.yaml')
     assert kitchen == Kitchen(heat=200.0, names=('a', 'b'))
     assert isinstance(kitchen.heat, float)
+
+
+@pytest.mark.parametrize(('text', 'value'), [('6e1', 60.0), ('6.5e+1', 65.0), ('750e-1', 75.0)])
+def test_a_number_with_an_exponent_is_a_float_though_yaml_disagrees(text, value):
+    assert from_mapping(Kitchen, yaml.safe_load(f'heat: {text}'), 'here').heat == value
 
 
 @pytest.mark.parametrize(
