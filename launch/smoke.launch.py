@@ -18,7 +18,7 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchContext, LaunchDescription
 
 #: Arguments that set the parameter of the same name.
-PARAMETERS = ('model', 'device', 'camera_info_url')
+PARAMETERS = ('model', 'device', 'engine', 'precision', 'camera_info_url')
 
 #: The topics of config/smoke.rviz. What comes from the node is named by the node's own name.
 RVIZ_NODE = '/smoke_node'
@@ -49,6 +49,16 @@ def _arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'device', default_value='',
             description='what the network runs on: auto, cpu, cuda or cuda:N; '
+            'empty: as in params_file',
+        ),
+        DeclareLaunchArgument(
+            'engine', default_value='',
+            description='what runs the network: auto, eager, compiled, cuda_graph, onnx or '
+            'tensorrt; empty: as in params_file',
+        ),
+        DeclareLaunchArgument(
+            'precision', default_value='',
+            description='of the convolutions: auto, float32, bfloat16 or float16; '
             'empty: as in params_file',
         ),
         DeclareLaunchArgument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from smoke_ros.data.box_records import detection_record
 from smoke_ros.data.kitti import detection_to_object, write_objects
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
+from smoke_ros.engine_arguments import add_engine_arguments, engine_options
 from smoke_ros.evaluation.run_info import RunInfo, write_run_info
 from smoke_ros.files import replacing, write_text_atomically
 from smoke_ros.preprocess import Image
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
     )
+    add_engine_arguments(parser)
     parser.add_argument(
         '--score-threshold', type=float, metavar='T',
         help='drop detections below this score '
@@ -80,9 +83,9 @@ def run(args: argparse.Namespace) -> int:
     paths = find_images(args.images)
     if not args.calib.exists():  # said before a model is downloaded rather than after it
         raise FileNotFoundError(f'{args.calib}: no such calibration file or folder')
-    config = DetectorConfig()
+    config = DetectorConfig(**engine_options(args))
     if args.score_threshold is not None:
-        config = DetectorConfig(score_threshold=args.score_threshold)
+        config = dataclasses.replace(config, score_threshold=args.score_threshold)
     detector = Detector.from_model(args.model, args.device, config)
     records, failed = [], 0
     with tqdm(paths, unit='image', disable=None if len(paths) > 1 else True) as bar:

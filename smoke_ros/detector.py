@@ -15,7 +15,9 @@ from torch import Tensor
 from smoke_ros import coder
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.engines.eager import EagerEngine, resolve_device
+from smoke_ros.engines import Engine, choose_engine
+from smoke_ros.engines.eager import resolve_device
+from smoke_ros.engines.engine import FunctionEngine
 from smoke_ros.geometry import NEAR_M, projected_extent
 from smoke_ros.models import LoadedModel, load_model
 from smoke_ros.preprocess import (
@@ -72,8 +74,10 @@ class Detector:
 
     Attributes
     ----------
-    network
-        Callable from (B, 3, H, W) to (heatmap, regression), activations applied.
+    engine
+        What runs the network.
+    engine_summary
+        The engine in words, and what it stands in for.
     model
         What the network was trained for: classes, input, references.
     config
@@ -91,9 +95,9 @@ class Detector:
         self.model: ModelConfig = loaded.config
         self.info = loaded
         self.device = resolve_device(device)
-        self.network: Callable[[Tensor], tuple[Tensor, Tensor]] = EagerEngine(
-            loaded.network, self.device
-        )
+        choice = choose_engine(loaded.network, loaded.config, self.device, self.config)
+        self.engine: Engine = choice.engine
+        self.engine_summary = choice.summary
         self._setups: dict[object, CameraSetup] = {}
 
     @classmethod
@@ -118,6 +122,15 @@ class Detector:
         """
         resolve_device(device)  # before a long download rather than after it
         return cls(load_model(name_or_path), device, config)
+
+    @property
+    def network(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+        """From (B, 3, H, W) to (heatmap, regression), activations applied; may be replaced."""
+        return self.engine
+
+    @network.setter
+    def network(self, function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+        self.engine = FunctionEngine(function, self.device)
 
     def preprocess(self, image_bgr: Image, camera: CameraModel) -> Tensor:
         """Turn an image into the network's input.
@@ -190,7 +203,7 @@ class Detector:
         images = [self.preprocess(i, c) for i, c in zip(images_bgr, cameras, strict=True)]
         inputs = torch.cat(images)
         prepared = time.perf_counter()
-        peaks = coder.select_peaks(*self.network(inputs), self.model.top_k).numpy()
+        peaks = self.engine.peaks(inputs, self.model.top_k).numpy()
         # The copy to the host inside numpy() waits for the device: the time is the network's.
         computed = time.perf_counter()
         threshold = self.config.score_threshold if score_threshold is None else score_threshold

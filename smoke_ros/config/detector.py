@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.options import check, option
 
 
 @dataclass(frozen=True)
-class DetectorConfig:
-    """Options of :class:`smoke_ros.detector.Detector`."""
+class DetectorConfig(EngineConfig):
+    """Options of :class:`smoke_ros.detector.Detector`, those of its engine among them."""
 
     score_threshold: float = option(
         0.25, 'detections below this score are dropped', low=0.0, high=1.0, live=True

@@ -1,19 +1,25 @@
-"""Plain PyTorch in single precision: the engine that the others are held against."""
+"""Plain PyTorch: the engine that the others are held against."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from smoke_ros.engines.engine import WholeMaps
+from smoke_ros.engines.half_precision import half_network
 from smoke_ros.network.smoke import Smoke
 
 
-class EagerEngine:
-    """Runs a network as it is, on the device it is put on."""
+class EagerEngine(WholeMaps):
+    """Runs a network as it is, on the device it is put on; in half precision a copy of it."""
 
-    def __init__(self, network: Smoke, device: torch.device) -> None:
-        self.module = network.eval().to(device)
+    name = 'eager'
+
+    def __init__(self, network: Smoke, device: torch.device, precision: str = 'float32') -> None:
+        module = network if precision == 'float32' else half_network(network, precision)
+        self.module = module.eval().to(device)
         self.device = device
+        self.precision = precision
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map normalised images (B, 3, H, W) to (heatmap, regression); no gradients."""

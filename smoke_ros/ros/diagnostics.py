@@ -146,12 +146,14 @@ def _make_status(
 
 def _detector_facts(detector: Detector | None) -> dict[str, str]:
     if detector is None:
-        return {'model': 'none', 'model_sha256': '', 'trained_on': '', 'device': 'none'}
+        names = ('model', 'device', 'engine')
+        return {'model_sha256': '', 'trained_on': '', **dict.fromkeys(names, 'none')}
     return {
         'model': detector.info.name,
         'model_sha256': detector.info.sha256,
         'trained_on': detector.model.trained_on,
         'device': str(detector.device),
+        'engine': detector.engine_summary,
     }
 
 

@@ -179,8 +179,8 @@ class SmokeNode(LifecycleNode):
         self._pipeline = Pipeline(detector, settings, self.get_logger())
         self.get_logger().info(
             f'running {detector.info.name}, trained on {detector.model.trained_on}, on '
-            f'{detector.device}; classes {", ".join(detector.model.classes)}; first pass took '
-            f'{duration:.1f} s'
+            f'{detector.device} (engine {detector.engine_summary}); classes '
+            f'{", ".join(detector.model.classes)}; first pass took {duration:.1f} s'
         )
         if detector.info.name == RANDOM:
             self.get_logger().warning(

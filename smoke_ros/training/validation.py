@@ -12,6 +12,7 @@ from tqdm import tqdm
 from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.coder import select_peaks
 from smoke_ros.config.data import IGNORE
+from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.dataset import KittiDataset, collate
 from smoke_ros.data.kitti import DONT_CARE, KittiObject, detection_to_object
@@ -69,8 +70,11 @@ def _detect(
     network: Smoke, run: RunConfig, loader: DataLoader[Any], processes: Processes
 ) -> tuple[Found, dict[str, float]]:
     """Return this process's detections by frame, and the sums of the losses over its images."""
+    # The weights are new each time: not worth compiling anything for them.
     detector = Detector(
-        LoadedModel('validation', network, run.model, TrainingRecord(), ''), str(processes.device)
+        LoadedModel('validation', network, run.model, TrainingRecord(), ''),
+        str(processes.device),
+        DetectorConfig(engine='eager'),
     )
     loss = SmokeLoss(run.model, run.loss)
     found: Found = {}

@@ -27,6 +27,7 @@ class FakeDetector:
         self.model = ModelConfig()
         self.info = SimpleNamespace(name='fake', sha256='fa' * 32)
         self.device = 'cpu'
+        self.engine_summary = 'fake, float32'
         self.detections = list(detections)
         self.cameras: list[CameraModel] = []
         self.images: list[np.ndarray] = []

@@ -99,6 +99,7 @@ def test_frames_stages_and_camera(start_node):
         assert f'latency_{stage}_max_ms' in values, stage
     assert values['latency_network_ms'] == '2.00'
     assert (values['model'], values['device'], values['state']) == ('fake', 'cpu', 'active')
+    assert values['engine'] == 'fake, float32'
     assert values['model_sha256'] == 'fa' * 32
     assert values['camera'] == '64x48 pixels, raw'
     assert values['focal_length_px'] == '50.0'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import importlib.util
 import logging
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import DEFAULT_MODEL
+from smoke_ros.engine_arguments import add_engine_arguments, engine_options
 from smoke_ros.replay.report_command import (
     EXIT_NOT_MET,
     add_report_arguments,
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
     )
+    add_engine_arguments(parser)
     parser.add_argument(
         '--score-threshold', type=float, metavar='T',
         help='drop detections below this score '
@@ -141,9 +144,9 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     from smoke_ros.ros.bag_frames import Selection
     from smoke_ros.ros.replay.request import ReplayRequest
 
-    detector = DetectorConfig()
+    detector = DetectorConfig(**engine_options(args))
     if args.score_threshold is not None:
-        detector = DetectorConfig(score_threshold=args.score_threshold)
+        detector = dataclasses.replace(detector, score_threshold=args.score_threshold)
     names = [bag.resolve().stem if bag.is_file() else bag.resolve().name for bag in args.bags]
     twice = {name for name in names if names.count(name) > 1}
     if twice:

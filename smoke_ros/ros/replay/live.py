@@ -210,6 +210,9 @@ class _Session:
         }
         if live.model:
             parameters['model'] = live.model
+        for name in ('engine', 'precision'):
+            if (value := getattr(request.detector, name)) != 'auto':
+                parameters[name] = value
         if live.params_file is None:
             # Nothing but the node itself is to drop frames.
             parameters['qos_reliability'] = 'reliable'

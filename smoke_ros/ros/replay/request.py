@@ -71,6 +71,8 @@ class ReplayRequest:
             'rerun': self.rerun,
             'score_threshold': self.detector.score_threshold,
             'max_detections': self.detector.max_detections,
+            'engine': self.detector.engine,
+            'precision': self.detector.precision,
         }
 
 

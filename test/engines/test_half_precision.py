@@ -1,0 +1,53 @@
+"""Half precision: what is half, what is not, and that nothing overflows."""
+
+import pytest
+import torch
+from torch import nn
+
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.engines.eager import EagerEngine
+from smoke_ros.engines.half_precision import SingleNorm, half_network
+from smoke_ros.network.smoke import build_network
+
+MODEL = ModelConfig(input_width=64, input_height=64)
+
+
+@pytest.fixture(scope='module')
+def network():
+    torch.manual_seed(0)
+    return build_network(MODEL).eval()
+
+
+@pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
+def test_close_to_single_precision_and_finite(network, precision):
+    images = torch.randn(1, 3, 64, 64)
+    expected = EagerEngine(network, torch.device('cpu'))(images)
+    found = EagerEngine(network, torch.device('cpu'), precision)(images)
+    assert all(half.dtype == torch.float32 and half.isfinite().all() for half in found)
+    # Random weights amplify: the heatmap is what has a scale to go by.
+    assert (found[0] - expected[0]).abs().max() < 0.02
+    assert (found[0] - expected[0]).abs().max() > 0, 'nothing ran in half precision'
+
+
+def test_the_network_itself_stays_as_it_was(network):
+    half_network(network, 'float16')
+    assert all(p.dtype == torch.float32 for p in network.parameters())
+
+
+def test_norms_and_the_ends_of_the_heads_are_single(network):
+    half = half_network(network, 'float16')
+    norms = [m for m in half.modules() if isinstance(m, nn.GroupNorm)]
+    assert norms
+    assert all(norm.weight.dtype == torch.float32 for norm in norms)
+    heads = half.network.heads
+    assert heads.regression[0].weight.dtype == torch.float16
+    assert heads.regression[-1].weight.dtype == torch.float32
+
+
+def test_a_norm_survives_what_float16_could_not_square():
+    norm = SingleNorm(nn.GroupNorm(2, 4), torch.float16)
+    features = torch.randn(1, 4, 8, 8).mul(3e4).clamp(-6e4, 6e4).half()
+    found = norm(features)
+    assert found.dtype == torch.float16
+    expected = nn.GroupNorm(2, 4)(features.float())
+    torch.testing.assert_close(found.float(), expected, atol=2e-3, rtol=0)
