@@ -34,6 +34,7 @@ COMMANDS = {
     'bag2kitti': Command('smoke_ros.ros.bag2kitti_command', "turn a bag into KITTI's layout"),
     'report': Command('smoke_ros.replay.report_command', 'make the report of a replay again'),
     'compare': Command('smoke_ros.replay.compare_command', 'hold two reports side by side'),
+    'synth': Command('smoke_ros.synth.command', 'render labelled pictures of streets'),
     'dataset': Command('smoke_ros.data.command', 'look into a data set'),
 }
 

@@ -172,3 +172,14 @@ def read_calibration(path: Path | str, width: int, height: int, camera: int = 2)
             )
         return CameraModel.from_projection(P.reshape(3, 4), width, height)
     raise KittiFormatError(f'{path}: expected a line {key}, found none')
+
+
+def write_calibration(path: Path | str, camera: CameraModel) -> None:
+    """Write an object calibration file atomically; all four of KITTI's cameras are this one.
+
+    Distortion has no place in it.
+    """
+    P = np.column_stack((camera.K, camera.projection_offset))
+    row = ' '.join(f'{value:.12e}' for value in P.ravel())
+    # Readers of KITTI's files look for all four cameras.
+    write_text_atomically(Path(path), ''.join(f'P{number}: {row}\n' for number in range(4)))

@@ -1,0 +1,232 @@
+"""Rendered data sets in KITTI's layout, by several processes, and to be gone on with later."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import multiprocessing
+import os
+import queue
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from smoke_ros import __version__
+from smoke_ros.config.synth import SynthConfig
+from smoke_ros.data.kitti import write_calibration, write_objects
+from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.structures import CameraModel
+from smoke_ros.synth.frame import Frame, generate_frame
+from smoke_ros.synth.lens import Lens
+from smoke_ros.synth.meshes.catalogue import Catalogue
+from smoke_ros.synth.renderer import Renderer
+
+logger = logging.getLogger(__name__)
+
+#: What a data set was made of, beside its folders.
+RECORD = 'synth.json'
+#: Seconds between looks at whether a worker still lives.
+PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A data set to be made."""
+
+    out: Path
+    seed: int
+    frames: int
+    config: SynthConfig
+    #: A folder of meshes to be used beside the built-in ones.
+    meshes: Path | None = None
+    #: In place of drawn cameras.
+    camera: CameraModel | None = None
+    id_masks: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides what the frames look like, for :data:`RECORD`."""
+        camera = None
+        if self.camera is not None:
+            camera = {
+                'K': self.camera.K.tolist(), 'size': [self.camera.width, self.camera.height],
+                'distortion_model': self.camera.distortion_model, 'D': list(self.camera.D),
+            }  # fmt: skip
+        return {
+            'made_by': 'smoke-ros synth', 'version': __version__, 'seed': self.seed,
+            'config': dataclasses.asdict(self.config),
+            'meshes': None if self.meshes is None else _list_files(self.meshes),
+            'camera': camera,
+        }  # fmt: skip
+
+
+def generate(job: Job, workers: int) -> int:
+    """Make the frames that are not there yet; return how many were made.
+
+    Images, labels and calibrations go into image_2, label_2 and calib, the frames' names into
+    ImageSets/train.txt (test.txt with held-out meshes), id images into id_masks where asked for.
+
+    Parameters
+    ----------
+    job
+        What to make.
+    workers
+        Processes, each with a renderer of one thread; with 1 it is this one.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds frames of another seed or other settings.
+    RuntimeError
+        If a worker failed.
+    """
+    check_record(job)
+    names = [frame_name(index) for index in range(job.frames)]
+    missing = [index for index in range(job.frames) if not _is_complete(job, index)]
+    if len(missing) < job.frames:
+        logger.info('%d of %d frames are there already', job.frames - len(missing), job.frames)
+    split = 'test' if job.config.held_out else 'train'
+    write_text_atomically(
+        job.out / 'ImageSets' / f'{split}.txt', ''.join(f'{name}\n' for name in names)
+    )
+    done = _in_processes(job, missing, workers) if workers > 1 else _make_frames(job, missing)
+    for _ in tqdm(done, total=len(missing), unit='frame', disable=None):
+        pass
+    return len(missing)
+
+
+def frame_name(index: int) -> str:
+    """Return the name of a frame's files."""
+    return f'{index:06d}'
+
+
+def load_catalogue(config: SynthConfig, meshes: Path | None) -> Catalogue:
+    """Make the built-in meshes and read those of a folder."""
+    catalogue = Catalogue.built_in(np.random.default_rng(config.mesh_seed))
+    return catalogue if meshes is None else catalogue.with_folder(meshes)
+
+
+def open_renderer(config: SynthConfig, lens: Lens | None) -> Renderer:
+    """Open a renderer for the config's pictures, or for those of a lens's pinhole."""
+    width, height = config.width, config.height
+    if lens is not None:
+        width, height = lens.pinhole.width, lens.pinhole.height
+    return Renderer(width, height, supersampling=config.supersampling)
+
+
+def write_frame(out: Path, name: str, frame: Frame, *, id_mask: bool = False) -> None:
+    """Write a frame's files; the label last, by which the frame is known to be complete."""
+    with replacing(out / 'image_2' / f'{name}.jpg') as temporary:
+        temporary.write_bytes(frame.jpeg)
+    write_calibration(out / 'calib' / f'{name}.txt', frame.camera)
+    if id_mask:
+        with replacing(out / 'id_masks' / f'{name}.png') as temporary:
+            if not cv2.imwrite(str(temporary), frame.ids.astype(np.uint16)):
+                raise OSError(f'{out / "id_masks" / name}.png: OpenCV could not write it')
+    write_objects(out / 'label_2' / f'{name}.txt', frame.labels)
+
+
+def _is_complete(job: Job, index: int) -> bool:
+    name = frame_name(index)
+    files = [job.out / 'label_2' / f'{name}.txt']
+    if job.id_masks:
+        files.append(job.out / 'id_masks' / f'{name}.png')
+    return all(file.is_file() for file in files)
+
+
+def check_record(job: Job, more: dict[str, Any] | None = None) -> None:
+    """Write the record with what there is `more`, or hold the job against the one there.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds frames of another seed or other settings, or other data.
+    """
+    path = job.out / RECORD
+    record = json.loads(json.dumps({'drive': None, **job.record(), **(more or {})}))
+    if path.is_file():
+        found = json.loads(path.read_text(encoding='utf-8'))
+        changed = sorted(key for key in record if found.get(key) != record[key])
+        if changed:
+            raise ValueError(
+                f'{job.out} holds frames that were made otherwise ({", ".join(changed)} differ: '
+                f'see {path.name}); give another folder, or the same settings to go on'
+            )
+        return
+    if (job.out / 'label_2').exists():
+        raise ValueError(f'{job.out} holds a data set that is not rendered; give another folder')
+    write_text_atomically(path, json.dumps(record, indent=1) + '\n')
+
+
+def _make_frames(job: Job, indices: list[int]) -> Iterator[int]:
+    """Make frames one by one, and yield the number of each."""
+    if not indices:
+        return
+    lens = None if job.camera is None else Lens(job.camera)
+    catalogue = load_catalogue(job.config, job.meshes)
+    with open_renderer(job.config, lens) as renderer:
+        for index in indices:
+            frame = generate_frame(job.seed, index, job.config, catalogue, renderer, lens)
+            write_frame(job.out, frame_name(index), frame, id_mask=job.id_masks)
+            yield index
+
+
+def _in_processes(job: Job, indices: list[int], workers: int) -> Iterator[int]:
+    """Share frames among processes, and yield the number of each that is done."""
+    # A forked process would share the parent's locks and threads, not all of them unlocked.
+    context = multiprocessing.get_context('spawn')
+    messages: multiprocessing.Queue[int | str] = context.Queue()
+    processes: list[BaseProcess] = [
+        context.Process(target=_work, args=(job, indices[i::workers], messages), daemon=True)
+        for i in range(min(workers, len(indices)))
+    ]
+    for process in processes:
+        process.start()
+    try:
+        for _ in indices:
+            message = _next_message(messages, processes)
+            if isinstance(message, str):
+                raise RuntimeError(f'a worker failed:\n{message}')
+            yield message
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _next_message(
+    messages: multiprocessing.Queue[int | str], processes: list[BaseProcess]
+) -> int | str:
+    while True:
+        try:
+            return messages.get(timeout=PATIENCE_S)
+        except queue.Empty:
+            codes = [process.exitcode for process in processes]
+            if any(codes):
+                raise RuntimeError(f'a worker ended with exit codes {codes}') from None
+
+
+def _work(job: Job, indices: list[int], messages: multiprocessing.Queue[int | str]) -> None:
+    """Make frames in a process of its own, one thread each: two processes beat two threads."""
+    os.environ['LP_NUM_THREADS'] = '1'
+    cv2.setNumThreads(1)
+    try:
+        for index in _make_frames(job, indices):
+            messages.put(index)
+    except Exception:  # noqa: BLE001, handed to the parent, which raises it
+        messages.put(traceback.format_exc())
+
+
+def _list_files(folder: Path) -> list[str]:
+    """Name the files of a folder with their sizes, by which another one is told apart."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder}: no such folder of meshes')
+    files = sorted(path for path in folder.rglob('*') if path.is_file())
+    return [f'{path.relative_to(folder)} {path.stat().st_size}' for path in files]
