@@ -135,6 +135,8 @@ class ObjectOutputs:
     K: Tensor
     projection_offset: Tensor
     image_from_feature: Tensor
+    #: (N,) of each object's image.
+    depth_scale: Tensor
 
 
 def gather_objects(regression: Tensor, targets: Targets, model: ModelConfig) -> ObjectOutputs:
@@ -154,6 +156,7 @@ def gather_objects(regression: Tensor, targets: Targets, model: ModelConfig) -> 
         K=targets.K[image].to(regression),
         projection_offset=targets.projection_offset[image].to(regression),
         image_from_feature=targets.image_from_feature[image].to(regression),
+        depth_scale=targets.depth_scale[image].to(regression),
     )
 
 
@@ -193,7 +196,8 @@ def predict_boxes(
     has a term of its own.
     """
     channels = objects.regression
-    depth = coder.decode_depth(channels[:, layout.depth][:, 0], model.depth_reference)
+    regressed = coder.decode_depth(channels[:, layout.depth][:, 0], model.depth_reference)
+    depth = objects.depth_scale * regressed
     points = objects.keypoints + channels[:, layout.keypoint_offset]
     if layout.centre_offset is not None:
         true_offset = objects.centres_feat - _box_centres(objects.boxes_feat)

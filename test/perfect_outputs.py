@@ -27,7 +27,8 @@ def encode(targets, image, slot, model, layout):
     centre, box = targets.centres_feat[image, slot].double(), targets.boxes_feat[image, slot]
     box_centre, size = (box[:2] + box[2:]).double() / 2, (box[2:] - box[:2]).double()
     depth = location[2] + targets.projection_offset[image, 2]
-    channels[layout.depth] = coder.encode_depth(depth, model.depth_reference)
+    regressed = depth / targets.depth_scale[image].double()
+    channels[layout.depth] = coder.encode_depth(regressed, model.depth_reference)
     point = centre if layout.centre_offset is None else box_centre
     channels[layout.keypoint_offset] = point - keypoint
     reference = torch.tensor(model.dimension_reference[int(targets.class_ids[image, slot])])

@@ -9,7 +9,7 @@ from perfect_outputs import labelled_car, perfect_outputs, small_camera, small_m
 from reference_weights import save_checkpoint_of
 
 from smoke_ros.checkpoint import build_from, load_checkpoint
-from smoke_ros.coder import RegressionLayout
+from smoke_ros.coder import RegressionLayout, decode_depth
 from smoke_ros.config.data import DataConfig
 from smoke_ros.config.loss import LossConfig
 from smoke_ros.config.model import FAMILIES
@@ -162,6 +162,18 @@ def test_shifted_samples_train_the_heatmap_only():
     assert float(terms.total.detach()) == float(terms.parts['heatmap'].detach()) > 0
     assert regression.grad.abs().sum() == 0  # there, for DistributedDataParallel
     assert heatmap.grad.abs().sum() > 0
+
+
+def test_depth_of_a_camera_with_another_focal_length_is_learnt_scaled():
+    model = small_model()
+    plain, scaled = make_batch(model), make_batch(model, depth_scale=2.0)
+    for targets in (plain, scaled):
+        heatmap, regression = perfect_outputs(targets, model)
+        parts = SmokeLoss(model)(heatmap, regression, targets).parts
+        assert float(parts['location']) == pytest.approx(0.0, abs=1e-4)
+    x, y = scaled.keypoints[0, 0].tolist()
+    depth = decode_depth(regression[0, 0, y, x], model.depth_reference)
+    assert float(depth) == pytest.approx(float(scaled.locations[0, 0, 2]) / 2.0, rel=1e-5)
 
 
 def test_images_without_objects():

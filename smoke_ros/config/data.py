@@ -36,8 +36,17 @@ class DataConfig:
         0.5, 'part of the samples that are mirrored', low=0.0, high=1.0
     )
     shift_scale_probability: float = option(
-        0.3, 'part of the samples that are shifted and scaled; only the heatmap learns from them',
-        low=0.0, high=1.0,
+        0.3, 'part of the samples that are shifted and scaled', low=0.0, high=1.0
+    )
+    shift_scale_regression: bool = option(
+        False, 'whether shifted and scaled samples are learnt from as what another camera sees, '
+        'with depths scaled as focal_tolerance tells; otherwise, as by the authors, only the '
+        'heatmap learns from them',
+    )  # fmt: skip
+    focal_tolerance: float = option(
+        0.02, "relative difference of a camera's focal length from the model's up to which depth "
+        'is learnt as it is; beyond, it is learnt scaled by their ratio, as detection scales it '
+        'back', low=0.0, high=10.0,
     )  # fmt: skip
     max_shift: float = option(
         0.2, "largest shift, in parts of the image's width and height", low=0.0, high=0.5

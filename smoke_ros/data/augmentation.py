@@ -41,7 +41,8 @@ class Augmentation:
     """What is done to one sample; nothing by default."""
 
     flip: bool = False
-    #: Only the heatmap learns from a shifted and scaled sample: sizes do not tell depth in it.
+    #: Sizes tell depth in such a sample only where the scale is accounted for, as another focal
+    #: length; the authors do not, and only the heatmap learns from it.
     shift_scale: ShiftScale | None = None
     brightness: float = 1.0
     contrast: float = 1.0

@@ -25,7 +25,7 @@ from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
 from smoke_ros.data.targets import Targets, make_targets
-from smoke_ros.preprocess import Image, normalise, warp_by_pillow
+from smoke_ros.preprocess import Image, InputGeometry, normalise, warp_by_pillow
 from smoke_ros.structures import CameraModel
 
 logger = logging.getLogger(__name__)
@@ -181,12 +181,19 @@ class KittiDataset(Dataset[Sample]):
             objects = [augment.flip_object(item, camera.width) for item in objects]
         geometry = augment.input_geometry(drawn, (camera.width, camera.height), self.model)
         learnt, ignored = self._sort_labels(objects)
+        regresses = drawn.shift_scale is None or self.config.shift_scale_regression
         targets = make_targets(
             learnt, camera, geometry, self.model, max_objects=self.config.max_objects,
-            learns_regression=drawn.shift_scale is None, ignored=ignored,
+            learns_regression=regresses, ignored=ignored,
+            depth_scale=self._depth_scale(camera, geometry),
         )  # fmt: skip
         warped = augment.jitter_colours(warp_by_pillow(image, geometry), drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
+
+    def _depth_scale(self, camera: CameraModel, geometry: InputGeometry) -> float:
+        """Return what depth is scaled by for this camera, as detection does."""
+        ratio = float(geometry.scale * camera.K[0, 0] / self.model.reference_focal_px)
+        return ratio if abs(ratio - 1.0) > self.config.focal_tolerance else 1.0
 
     def _sort_labels(
         self, objects: Iterable[KittiObject]

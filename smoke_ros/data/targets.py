@@ -64,6 +64,8 @@ class Targets:
     projection_offset: Tensor
     #: (3, 3) affine from feature pixels to image pixels.
     image_from_feature: Tensor
+    #: () metres of depth for one that the network regresses, see :func:`make_targets`.
+    depth_scale: Tensor
 
     @classmethod
     def stack(cls, parts: Sequence[Targets]) -> Targets:
@@ -87,7 +89,7 @@ class Targets:
 def make_targets(
     objects: Sequence[KittiObject], camera: CameraModel, geometry: InputGeometry,
     model: ModelConfig, *, max_objects: int, learns_regression: bool = True,
-    ignored: Sequence[BoundingBox] = (),
+    ignored: Sequence[BoundingBox] = (), depth_scale: float = 1.0,
 ) -> Targets:  # fmt: skip
     """Make one image's targets.
 
@@ -108,6 +110,9 @@ def make_targets(
         False for a shifted and scaled sample.
     ignored
         2D boxes (x1, y1, x2, y2) in image pixels within which no background is learnt.
+    depth_scale
+        Depth over the depth to regress: the camera's focal length over the one at which depth is
+        learnt, both in pixels of the input.
     """
     view = _View(camera, geometry, model)
     located = [(slot, item, view.locate(item)) for slot, item in enumerate(objects)]
@@ -126,6 +131,7 @@ def make_targets(
         K=torch.tensor(camera.K, dtype=torch.float32),
         projection_offset=torch.tensor(view.offset, dtype=torch.float32),
         image_from_feature=torch.tensor(geometry.image_from_feature, dtype=torch.float32),
+        depth_scale=torch.tensor(depth_scale, dtype=torch.float32),
     )
 
 

@@ -23,9 +23,6 @@ from smoke_ros.training.run_config import RunConfig, Sections, differences, make
 
 logger = logging.getLogger(__name__)
 
-#: Cameras whose focal lengths differ by more cannot share one idea of how size tells depth.
-FOCAL_TOLERANCE = 0.02
-
 #: Calibrations that are looked at, spread evenly over the frames.
 MOST_CALIBRATIONS = 500
 
@@ -76,6 +73,7 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
     record = last.training if last else _new_record(run.data, training, weights)
     model = dataclasses.replace(run.model, reference_focal_px=focal_px, trained_on=record.split)
     run = dataclasses.replace(run, model=model)
+    training.model = model  # its samples' depths are relative to the focal length
     if last:
         _check_same(last.training, run, training)
     validation = KittiDataset(run.validation, model, training=False) if run.validation else None
@@ -94,7 +92,7 @@ def describe_data(config: DataConfig, dataset: KittiDataset) -> str:
 def measure_focal_length(dataset: KittiDataset, model: ModelConfig) -> float:
     """Return the median focal length of a data set's cameras, in pixels of the network's input.
 
-    Detection corrects depth for cameras with another one. Warns where the data set itself has
+    Depth is learnt at that one, and scaled for cameras with another; logs where the data set has
     several.
     """
     picked = np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_CALIBRATIONS)).astype(int)
@@ -105,11 +103,11 @@ def measure_focal_length(dataset: KittiDataset, model: ModelConfig) -> float:
         focal_px.append(camera.K[0, 0] * model.input_width / width)
     median = float(np.median(focal_px))
     spread = (max(focal_px) - min(focal_px)) / median
-    if spread > FOCAL_TOLERANCE:
-        logger.warning(
+    if spread > dataset.config.focal_tolerance:
+        logger.info(
             'the focal lengths of the training images differ by %.0f%% once they have the '
-            "network's width (%.0f to %.0f px): it judges depth by size, and that of some will "
-            'be wrong by as much', 100 * spread, min(focal_px), max(focal_px),
+            "network's width (%.0f to %.0f px): depth is learnt as at %.1f px",
+            100 * spread, min(focal_px), max(focal_px), median,
         )  # fmt: skip
     return median
 

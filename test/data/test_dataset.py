@@ -1,14 +1,20 @@
 import dataclasses
 import logging
 
+import numpy as np
 import pytest
 import torch
 from perfect_outputs import small_model
 from torch.utils.data import DataLoader
 
+from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.data import DataConfig
+from smoke_ros.data.augmentation import Augmentation, ShiftScale
 from smoke_ros.data.dataset import KittiDataset, Sample, collate
+from smoke_ros.detector import Detector
 from smoke_ros.errors import KittiFormatError
+from smoke_ros.models import LoadedModel
+from smoke_ros.network.smoke import build_network
 
 
 def make_dataset(root, *, training=True, seed=0, model=None, **options):
@@ -199,3 +205,36 @@ def test_a_camera_that_is_none(kitti_root):
     (kitti_root / 'training/calib/a.txt').write_text('P2: ' + '0 ' * 12)
     with pytest.raises(KittiFormatError, match=r'a\.txt: the camera is not calibrated'):
         make_dataset(kitti_root, strict=True)
+
+
+@pytest.mark.parametrize(('reference_px', 'expected'), [(100.0, 2.0), (250.0, 0.8), (197.0, 1.0)])
+def test_depth_is_learnt_at_one_focal_length_as_detection_takes_it(
+    kitti_root, reference_px, expected
+):
+    """The camera has 200 px; 1.5% are within the tolerance of both."""
+    model = small_model(reference_focal_px=reference_px, architecture='efficientnet_lite0')
+    sample = make_dataset(kitti_root, model=model, training=False)[0]
+    assert float(sample.targets.depth_scale) == pytest.approx(expected)
+    loaded = LoadedModel('light', build_network(model), model, TrainingRecord(), '')
+    setup = Detector(loaded).camera_setup(sample.camera)
+    assert float(sample.targets.depth_scale) == pytest.approx(setup.depth_scale)
+
+
+def test_without_tolerance_every_focal_length_counts(kitti_root):
+    model = small_model(reference_focal_px=197.0)
+    dataset = make_dataset(kitti_root, model=model, training=False, focal_tolerance=0.0)
+    assert float(dataset[0].targets.depth_scale) == pytest.approx(200 / 197)
+
+
+@pytest.mark.parametrize('learns', [True, False])
+def test_a_scaled_sample_is_what_another_camera_sees(kitti_root, learns):
+    """Half the image on the same input: twice the focal length."""
+    dataset = make_dataset(kitti_root, shift_scale_regression=learns)
+    image = np.zeros((96, 256, 3), np.uint8)
+    frame = dataset.frames[0]
+    camera = dataset.folder.camera(frame, (256, 96))
+    drawn = Augmentation(shift_scale=ShiftScale((0.0, 0.0), 0.5))
+    sample = dataset.make_sample(image, camera, dataset.folder.labels(frame), drawn)
+    assert float(sample.targets.depth_scale) == pytest.approx(2.0)
+    assert sample.targets.regressed.sum() == (1 if learns else 0)
+    assert float(sample.targets.locations[0, 2]) == 15.0

@@ -48,9 +48,13 @@ def test_reference_focal_length_is_that_of_the_data(frames):
     assert job.run.model.reference_focal_px == pytest.approx(100.0)  # 200 px at half the width
     given = prepare(sections(frames, reference_focal_px=120.0), 'here')
     assert given.run.model.reference_focal_px == 120.0
+    for made in (job, given):
+        expected = 100.0 / made.run.model.reference_focal_px
+        made.training.training = False  # no window of the image with a scale of its own
+        assert made.training[0].targets.depth_scale == pytest.approx(expected)
 
 
-def test_mixed_cameras_are_warned_of(tmp_path, caplog):
+def test_mixed_cameras_are_told_of(tmp_path, caplog):
     write_frames(tmp_path)
     wide = CameraModel.from_intrinsics(
         [[150.0, 0.0, 128.0], [0.0, 150.0, 64.0], [0.0, 0.0, 1.0]], 256, 128
@@ -62,10 +66,10 @@ def test_mixed_cameras_are_warned_of(tmp_path, caplog):
     mixed = (tmp_path / 'wide' / 'calib' / '000000.txt').read_text()
     (tmp_path / 'calib' / '000003.txt').write_text(mixed)
     dataset = KittiDataset(DataConfig(root=str(tmp_path), class_map=()), MODEL, training=False)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         assert measure_focal_length(dataset, MODEL) == pytest.approx(100.0)
     assert 'differ by 25%' in caplog.text
-    assert '(75 to 100 px)' in caplog.text
+    assert '(75 to 100 px): depth is learnt as at 100.0 px' in caplog.text
 
 
 def test_seed_makes_the_initial_weights(frames):
