@@ -26,7 +26,10 @@ ROSDEP_KEYS = {
 }
 
 # Imported only where they are asked for, with a message of their own where they are missing.
-OPTIONAL = {'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'tensorboard', 'tensorrt', 'triton'}
+OPTIONAL = {
+    'llvmlite', 'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'tensorboard', 'tensorrt',
+    'triton',
+}  # fmt: skip
 
 
 def read_manifest() -> ElementTree.Element:
@@ -101,7 +104,9 @@ def test_every_third_party_import_has_a_rosdep_key_in_package_xml():
 
 
 def test_no_optional_import_is_at_the_top_of_a_module():
-    for path in (ROOT / 'smoke_ros').rglob('*.py'):
+    # Kernels cannot even be written down without their compiler: who imports them is prepared.
+    kernels = ROOT / 'smoke_ros/engines/kernels'
+    for path in {*(ROOT / 'smoke_ros').rglob('*.py')} - {*kernels.glob('*.py')}:
         tree = ast.parse(path.read_text(encoding='utf-8'))
         tree.body = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
         for node in tree.body:

@@ -34,8 +34,8 @@ ROS_MODULES = (
 )
 
 REQUIREMENT_LISTS = {
-    WHEELS: ('library.txt', 'training.txt', 'dev.txt', 'ros_wheels.txt'),
-    ROS: ('library.txt', 'training.txt', 'dev.txt'),
+    WHEELS: ('library.txt', 'engines.txt', 'training.txt', 'dev.txt', 'ros_wheels.txt'),
+    ROS: ('library.txt', 'engines.txt', 'training.txt', 'dev.txt'),
 }
 
 # Changing how set-up goes about it does not make what it made stale.

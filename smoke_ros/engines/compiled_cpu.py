@@ -1,0 +1,61 @@
+"""Kernels compiled on this machine by Numba, between PyTorch's convolutions: for CPUs."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import torch
+from torch import Tensor
+
+from smoke_ros import coder
+from smoke_ros.config.model import ModelConfig
+from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.network.smoke import Smoke
+
+logger = logging.getLogger(__name__)
+
+#: Sides of the smallest image that goes through a network.
+SMALLEST_PX = 32
+
+
+class CompiledCpuEngine:
+    """Runs a copy of a network in channels-last memory, with layers of our own where it pays.
+
+    The first one on a machine compiles for some seconds; others load what was compiled.
+    """
+
+    name = 'compiled'
+
+    def __init__(self, network: Smoke, model: ModelConfig, precision: str = 'float32') -> None:
+        if precision != 'float32':
+            raise EngineUnavailableError(
+                f'the compiled kernels for CPUs compute in float32, got precision {precision!r}'
+            )
+        start = time.perf_counter()
+        try:
+            from smoke_ros.engines.compile_network import compile_network
+        except ImportError as error:
+            raise EngineUnavailableError(
+                f'the kernels for CPUs are compiled by Numba, which cannot be imported: {error}; '
+                'install it with: pip install numba'
+            ) from error
+        self.device = torch.device('cpu')
+        self.precision = precision
+        self.module = compile_network(network)
+        self(torch.zeros(1, 3, SMALLEST_PX, SMALLEST_PX))
+        logger.info('compiled kernels are ready after %.1f s', time.perf_counter() - start)
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map normalised images (B, 3, H, W) to (heatmap, regression), float32, activated."""
+        with torch.inference_mode():
+            heatmap, regression = self.module(_channels_last(images))
+        return heatmap, regression
+
+    def peaks(self, images: Tensor, top_k: int) -> coder.Peaks:
+        """Return what :func:`coder.select_peaks` finds in the maps of normalised images."""
+        return coder.select_peaks(*self(images), top_k)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.float().contiguous(memory_format=torch.channels_last)

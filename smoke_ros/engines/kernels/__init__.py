@@ -1,0 +1,1 @@
+"""Kernels that are compiled on the machine; importing them needs Numba."""
