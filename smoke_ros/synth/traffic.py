@@ -20,6 +20,9 @@ PAINTS: tuple[tuple[Vector3, float], ...] = (
     ((0.45, 0.36, 0.25), 0.03), ((0.75, 0.55, 0.05), 0.02),
 )  # fmt: skip
 
+#: Between them, each paint has as much room as its share.
+PAINT_BOUNDS = np.cumsum([share for _, share in PAINTS])
+
 #: Classes that are large and must not be taken for cars.
 LARGE = ('Truck', 'Tram', 'Bus', 'Misc')
 #: How far from the camera traffic is put, metres along its street.
@@ -66,10 +69,10 @@ def draw_paint(rng: Generator) -> Vector3:
     if rng.random() < 0.12:
         r, g, b = (rng.random(3) ** 2 * 0.8).tolist()
         return r, g, b
-    shares = np.array([share for _, share in PAINTS])
-    colour = np.array(PAINTS[int(rng.choice(len(PAINTS), p=shares / shares.sum()))][0])
-    r, g, b = np.clip(colour * rng.normal(1.0, 0.1, 3) * rng.uniform(0.7, 1.2), 0.005, 0.9)
-    return float(r), float(g), float(b)
+    colour = PAINTS[int(np.searchsorted(PAINT_BOUNDS, rng.random() * PAINT_BOUNDS[-1]))][0]
+    light = rng.normal(1.0, 0.1, 3) * rng.uniform(0.7, 1.2)
+    r, g, b = np.clip(light * colour, 0.005, 0.9).tolist()
+    return r, g, b
 
 
 def fill_street(

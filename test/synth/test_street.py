@@ -1,0 +1,127 @@
+import math
+
+import numpy as np
+import pytest
+from box_models import BoxModel
+
+from smoke_ros.synth.actors import Crowd, Motion, rectangles_overlap
+from smoke_ros.synth.ground import build_ground, surface_texture
+from smoke_ros.synth.street import KINDS, Centreline, draw_street
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_straight_street_is_the_world_frame():
+    points, heading = Centreline().place([0.0, 10.0], [2.0, -3.0])
+    np.testing.assert_allclose(points, [[0, 2, 0], [10, -3, 0]], atol=1e-9)
+    np.testing.assert_allclose(heading, 0.0)
+
+
+def test_bend_turns_by_curvature_times_length_and_rises_with_the_land():
+    line = Centreline((0.01,), rise=2e-4)
+    x, _, z, heading = line.pose(100.0, 0.0)
+    assert heading == pytest.approx(1.0, abs=0.05)  # it begins gradually
+    # An arc of radius 100 m: x = 100 sin(1).
+    assert x == pytest.approx(84.1, abs=1.0)
+    assert z == pytest.approx(1e-4 * x**2)
+
+
+@pytest.mark.parametrize('s', [-12.3, 0.0, 17.6, 150.0])
+def test_one_place_is_the_same_as_many(s):
+    line = Centreline((0.004, -0.006), rise=1e-4)
+    points, heading = line.place(s, 1.5)
+    np.testing.assert_allclose(line.pose(s, 1.5), [*points, heading], atol=1e-6)
+
+
+def test_street_goes_on_straight_beyond_its_end():
+    line = Centreline((0.005,), length=50.0)
+    a, b = line.pose(60.0, 0.0), line.pose(70.0, 0.0)
+    assert math.hypot(b[0] - a[0], b[1] - a[1]) == pytest.approx(10.0, rel=1e-3)
+    assert a[3] == b[3]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_traffic_keeps_to_the_right_and_strips_do_not_overlap(kind):
+    for seed in range(8):
+        street = draw_street(rng(seed), kind)
+        own = [lane.offset for lane in street.lanes if lane.direction > 0]
+        oncoming = [lane.offset for lane in street.lanes if lane.direction < 0]
+        assert own and oncoming and max(own) < min(oncoming)
+        road, *others = street.strips
+        assert all(road.right <= lane.offset <= road.left for lane in street.lanes)
+        beside = sorted((s.right, s.left) for s in others if not road.right < s.left < road.left)
+        for (_, left), (right, _) in zip(beside, beside[1:], strict=False):
+            assert left <= right + 1e-9
+        assert street.right <= road.right and street.left >= road.left
+
+
+def test_unknown_kind_names_the_known_ones():
+    with pytest.raises(ValueError, match=r"one of urban, .*got 'canal'"):
+        draw_street(rng(), 'canal')
+
+
+def test_eventful_street_has_a_crossing():
+    for seed in range(5):
+        street = draw_street(rng(seed), 'residential', travel_m=50.0, eventful=True)
+        ((s, other),) = street.crossings
+        assert not street.is_free(s)
+        assert not other.is_free(0.0)
+        assert {lane.direction for lane in other.lanes} == {-1, 1}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_ground_faces_up_and_has_sound_meshes(kind):
+    street = draw_street(rng(3), kind)
+    for instance in build_ground(street, rng(4)):
+        mesh = instance.mesh
+        assert mesh.triangles.max() < len(mesh.positions)
+        assert np.isfinite(mesh.positions).all()
+        assert mesh.normals[:, 2].min() > -0.01
+        assert (mesh.colours >= 0.0).all() and (mesh.colours <= 1.0).all()
+        assert (mesh.uv is None) == (mesh.texture is None)
+
+
+def test_texture_repeats_and_is_always_the_same():
+    texture = surface_texture('asphalt', 0).astype(float)
+    inside = np.abs(np.diff(texture, axis=1)).mean()
+    seam = np.abs(texture[:, 0] - texture[:, -1]).mean()
+    assert seam < 2.0 * inside
+    assert surface_texture('asphalt', 0) is surface_texture('asphalt', 0)
+    assert surface_texture.__wrapped__('asphalt', 0).tolist() == texture.tolist()
+
+
+@pytest.mark.parametrize(
+    ('b', 'overlap'),
+    [
+        ((3.9, 0.0, 0.0, 2.0, 1.0), True),
+        ((4.1, 0.0, 0.0, 2.0, 1.0), False),
+        ((2.9, 0.0, math.pi / 2, 2.0, 1.0), True),
+        ((3.1, 0.0, math.pi / 2, 2.0, 1.0), False),
+        # Circles around them overlap, and so do their extents along the axes.
+        ((3.3, 2.6, math.pi / 4, 2.0, 1.0), False),
+    ],
+)
+def test_rectangles(b, overlap):
+    a = (0.0, 0.0, 0.0, 2.0, 1.0)
+    assert rectangles_overlap(a, b) is overlap
+    assert rectangles_overlap(b, a) is overlap
+
+
+def test_crowd_refuses_what_would_meet_later():
+    line, car = Centreline(), BoxModel('car', 'Car', (4.0, 1.5, 1.6))
+    crowd = Crowd(np.arange(0.0, 5.0, 0.25).tolist())
+    assert crowd.add(car, Motion(line, 20.0, 0.0, speed=2.0))
+    assert not crowd.add(car, Motion(line, 0.0, 0.0, speed=10.0))
+    assert crowd.add(car, Motion(line, 0.0, 3.0, speed=10.0))
+    assert not crowd.add(car, Motion(line, 60.0, 3.0, speed=-4.0, angle=math.pi))
+    assert [actor.object_id for actor in crowd.actors] == [1, 2]
+
+
+def test_what_is_not_labelled_has_no_id_but_takes_its_place():
+    line, crowd = Centreline(), Crowd()
+    assert crowd.add(BoxModel('bin', '', (1, 1, 1)), Motion(line, 5.0, 0.0), labelled=False)
+    car = BoxModel('car', 'Car', (4.0, 1.5, 1.6))
+    assert not crowd.add(car, Motion(line, 6.0, 0.0))
+    assert crowd.actors[0].instances(0.0)[0].class_name == ''
