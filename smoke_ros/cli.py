@@ -29,6 +29,7 @@ COMMANDS = {
     'detect': Command('smoke_ros.detect_command', 'find objects in images'),
     'evaluate': Command('smoke_ros.evaluation.command', 'score detections against labels'),
     'train': Command('smoke_ros.training.command', 'train a model'),
+    'export': Command('smoke_ros.export_command', 'write a model as a file for other programs'),
     'replay': Command('smoke_ros.ros.replay.command', 'replay bags and report on them'),
     'kitti2bag': Command('smoke_ros.ros.kitti2bag_command', 'turn KITTI or images into a bag'),
     'bag2kitti': Command('smoke_ros.ros.bag2kitti_command', "turn a bag into KITTI's layout"),

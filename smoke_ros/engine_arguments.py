@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from typing import Any
 
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.options import option_info
@@ -19,6 +20,6 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
 
 
-def engine_options(args: argparse.Namespace) -> dict[str, str]:
+def engine_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return what was given, by the names of :class:`EngineConfig`."""
     return {field.name: getattr(args, field.name) for field in dataclasses.fields(EngineConfig)}

@@ -33,9 +33,11 @@ ROS_MODULES = (
     'cv_bridge',
 )
 
+_PYTHON_LISTS = ('library.txt', 'engines.txt', 'export.txt', 'training.txt', 'dev.txt')
+
 REQUIREMENT_LISTS = {
-    WHEELS: ('library.txt', 'engines.txt', 'training.txt', 'dev.txt', 'ros_wheels.txt'),
-    ROS: ('library.txt', 'engines.txt', 'training.txt', 'dev.txt'),
+    WHEELS: (*_PYTHON_LISTS, 'ros_wheels.txt'),
+    ROS: _PYTHON_LISTS,
 }
 
 # Changing how set-up goes about it does not make what it made stale.
