@@ -59,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--init', metavar='WEIGHTS',
-        help='start from a model of the registry, imagenet_dla34 (the trunk only) or a weights '
-        'file, in place of training.init',
+        help='start from a model of the registry, imagenet_dla34 or imagenet_efficientnet_lite0 '
+        '(the trunk only) or a weights file, in place of training.init',
     )  # fmt: skip
     parser.add_argument(
         '--reset-heads', action='store_true',

@@ -4,6 +4,7 @@ import pytest
 
 from smoke_ros.config.model import FAMILIES, ModelConfig
 from smoke_ros.config.training import TrainingConfig
+from smoke_ros.data.classes import label_meanings
 from smoke_ros.resources import resource
 from smoke_ros.training.run_config import (
     RunConfig,
@@ -144,3 +145,23 @@ def test_recipe_is_the_papers():
     assert run.loss.regression == 'disentangled'
     assert run.model == FAMILIES['official'].__class__()
     assert (run.data.split, run.validation.split) == ('train', 'val')
+
+
+def test_recipe_of_the_bundled_model():
+    """The light network within its limits, the same depth from size at both of its input sizes."""
+    path = resource('config/train/demo.yaml')
+    run = make_run_config(read_sections(path), str(path))
+    assert run.model.architecture == 'efficientnet_lite0'
+    assert run.model.classes == ('Car', 'Cyclist', 'Pedestrian', 'Truck')
+    assert (run.model.channel_order, run.model.mean, run.model.std) == (
+        'rgb', (127.0,) * 3, (128.0,) * 3
+    )  # fmt: skip
+    large = read_sections(path, ['model.input_width=640', 'model.input_height=192'])
+    kitti_px = 721.5377 * 640 / 1242
+    for sections in (read_sections(path), large):
+        focal_px = make_run_config(sections, str(path)).model.reference_focal_px
+        assert focal_px == pytest.approx(kitti_px, abs=0.1)
+    assert run.data.focal_tolerance == 0.0
+    assert label_meanings(run.data, run.model)['Van'] == 'Car'
+    assert label_meanings(run.data, run.model)['Tram'] == 'Truck'
+    assert (run.training.freeze_stages, run.training.freeze_norm) == (3, True)
