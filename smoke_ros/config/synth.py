@@ -56,7 +56,7 @@ class SynthConfig:
         high=1.0,
     )
     smallest_visible_share: float = option(
-        0.08, 'visible part of an object below which it cannot be judged: DontCare',
+        0.12, 'visible part of an object below which it cannot be judged: DontCare',
         low=0.0, high=1.0,
     )  # fmt: skip
     farthest_label: float = option(

@@ -145,7 +145,7 @@ class StreetKind:
     gap: Range = (8.0, 60.0)
     #: Mean numbers of people and cyclists.
     people: float = 3.0
-    cyclists: float = 0.6
+    cyclists: float = 1.0
     large: float = 0.1
     centre_line: float = 0.9
     speed: Range = (7.0, 14.0)
@@ -153,8 +153,8 @@ class StreetKind:
 
 KINDS = {
     'urban': StreetKind(
-        share=0.26, parking=0.75, buildings=0.85, hedges=0.15, trees=0.45, people=4.0,
-        cyclists=0.9, crossing=0.35,
+        share=0.3, parking=0.75, buildings=0.85, hedges=0.15, trees=0.45, people=4.0,
+        cyclists=1.3, crossing=0.35,
     ),
     'residential': StreetKind(
         share=0.24, lane_width=(2.5, 3.0), parking=0.8, verge=(0.0, 1.5), buildings=0.7,
@@ -162,9 +162,9 @@ KINDS = {
         people=2.5, centre_line=0.15, large=0.06, speed=(5.0, 9.0),
     ),
     'avenue': StreetKind(
-        share=0.16, lanes=(2, 3), oncoming=(1, 3), lane_width=(3.1, 3.6), median=(0.0, 6.0),
+        share=0.2, lanes=(2, 3), oncoming=(1, 3), lane_width=(3.1, 3.6), median=(0.0, 6.0),
         parking=0.3, verge=(0.0, 4.0), buildings=0.45, setback=(2.0, 12.0), hedges=0.3, trees=0.75,
-        curvature=0.002, crossing=0.45, gap=(7.0, 40.0), cyclists=0.7, large=0.16,
+        curvature=0.002, crossing=0.45, gap=(7.0, 40.0), cyclists=1.2, large=0.16,
         speed=(9.0, 15.0),
     ),
     'country': StreetKind(
@@ -179,7 +179,7 @@ KINDS = {
         speed=(20.0, 32.0),
     ),
     'parking_lot': StreetKind(
-        share=0.16, lane_width=(2.8, 3.6), parking=1.0, buildings=0.5, setback=(1.0, 10.0),
+        share=0.07, lane_width=(2.8, 3.6), parking=1.0, buildings=0.5, setback=(1.0, 10.0),
         hedges=0.4, fences=0.3, trees=0.4, curvature=0.001, crossing=0.0, gap=(25.0, 120.0),
         centre_line=0.1, speed=(3.0, 6.0),
     ),
@@ -329,11 +329,11 @@ def _add_parking(
             edge = _add_band(surface, side, edge, float(rng.uniform(5.0, 7.0)), strips)
         return edge
     style = rng.random()
-    if style < 0.75:
+    if style < 0.85:
         rows.append(ParkingRow(edge + side * 1.05, along, side))
         return _add_band(surface, side, edge, 2.1, strips)
     # Angled or square to the kerb.
-    angle = along + side * (math.pi / 2 if style < 0.9 else float(rng.uniform(0.6, 1.2)))
+    angle = along + side * (math.pi / 2 if style < 0.94 else float(rng.uniform(0.6, 1.2)))
     rows.append(ParkingRow(edge + side * 2.6, angle, side))
     return _add_band(surface, side, edge, 5.2, strips)
 

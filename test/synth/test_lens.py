@@ -53,7 +53,7 @@ def test_lens_without_distortion_changes_nothing():
 
 
 def test_too_wide_a_lens_is_refused():
-    wide = CameraModel(np.diag([100.0, 100.0, 1.0]) + [[0, 0, 160], [0, 0, 120], [0, 0, 0]],
+    wide = CameraModel(np.array([[100.0, 0, 160], [0, 100.0, 120], [0, 0, 1]]),
                        320, 240, 'equidistant', (0.0, 0.0, 0.0, 1e-9))  # fmt: skip
     with pytest.raises(ValueError, match='sees more than a pinhole can'):
         Lens(wide)

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_traffic_keeps_to_the_right_and_strips_do_not_overlap(kind):
         road, *others = street.strips
         assert all(road.right <= lane.offset <= road.left for lane in street.lanes)
         beside = sorted((s.right, s.left) for s in others if not road.right < s.left < road.left)
-        for (_, left), (right, _) in zip(beside, beside[1:], strict=False):
+        for (_, left), (right, _) in itertools.pairwise(beside):
             assert left <= right + 1e-9
         assert street.right <= road.right and street.left >= road.left
 
