@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 import json
 import logging
@@ -135,6 +136,8 @@ def _wrapper(options: ExportOptions) -> type[Maps] | type[Boxes]:
 def _capture(
     network: Smoke, model: ModelConfig, options: ExportOptions
 ) -> torch.export.ExportedProgram:
+    if next(network.parameters()).device.type != 'cpu':
+        network = copy.deepcopy(network).cpu()
     module = wrap(
         half_network(network, 'float16') if options.half else network,
         model,
@@ -147,7 +150,7 @@ def _capture(
         batch = torch.export.Dim('batch', min=1, max=LARGEST_BATCH)
         shapes = tuple({0: batch} for _ in inputs)
     with torch.no_grad():
-        return torch.export.export(module.cpu(), inputs, dynamic_shapes=shapes)
+        return torch.export.export(module, inputs, dynamic_shapes=shapes)
 
 
 def example_inputs(model: ModelConfig, batch: int, *, decodes: bool) -> tuple[Tensor, ...]:

@@ -90,6 +90,7 @@ class Maps(nn.Module):
 class Boxes(nn.Module):
     """Normalised images and their cameras to boxes in metres, the most certain first."""
 
+    sizes: Tensor
     inputs = ('images', 'K', 'image_from_feature', 'projection_offset', 'depth_scale')
     outputs = ('scores', 'class_ids', 'boxes')
 
@@ -124,7 +125,8 @@ class Boxes(nn.Module):
         scores (B, k), class_ids (B, k) int64, and boxes (B, k, 7): centre x, y, z, length, height,
         width in metres, and rotation_y.
         """
-        peaks = coder.select_peaks(*self.network(images), self.model.top_k)
+        heatmap, regression = self.network(images)
+        peaks = coder.select_peaks(heatmap, regression, self.model.top_k)
         found, layout = peaks.regression, self.layout
         depth = coder.decode_depth(found[..., layout.depth][..., 0], self.model.depth_reference)
         depth = depth_scale[:, None] * depth

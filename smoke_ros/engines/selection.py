@@ -13,6 +13,7 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.engines.eager import EagerEngine
 from smoke_ros.engines.engine import Engine
 from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.engines.onnx_runtime import OnnxEngine
 from smoke_ros.network.smoke import Smoke
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ def _make(
         raise EngineUnavailableError(f'it does not know networks of {type(network).__name__}')
     if name == 'compiled' and device.type == 'cpu':
         return _compiled_cpu(network, model, precision)
-    raise EngineUnavailableError('it is not there yet')
+    if name == 'onnx':
+        return OnnxEngine(network, model, device, precision)
+    raise EngineUnavailableError(f'it is not for a {device.type}')
 
 
 def _compiled_cpu(network: Smoke, model: ModelConfig, precision: str) -> Engine:
