@@ -1,0 +1,134 @@
+"""Meshes and textures as the renderer holds them, for as long as somebody else uses them."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smoke_ros.synth.scene import Mesh
+from smoke_ros.synth.shaders import (
+    INSTANCES,
+    SILHOUETTE_FRAGMENT,
+    SILHOUETTE_VERTEX,
+    SURFACE_FRAGMENT,
+    SURFACE_VERTEX,
+    SURROUNDINGS,
+    VERSION,
+)
+
+if TYPE_CHECKING:
+    import moderngl
+
+#: What is drawn into: the picture, the ids, the shadow map.
+PASSES = ('picture', 'ids', 'shadows')
+
+#: OpenGL's name of 8-bit sRGB colours with linear opacity.
+SRGB8_ALPHA8 = 0x8C43
+#: A texture with a texel less opaque than this is cut out.
+OPAQUE = 250
+#: Vertices are 13 floats: position, normal, colour, paint and gloss, uv.
+BYTES_BEFORE_UV, BYTES_AFTER_POSITION = 44, 40
+
+
+@dataclass(frozen=True, eq=False)
+class GpuMesh:
+    """A mesh's vertex arrays, one for each of :data:`PASSES`, and its size."""
+
+    arrays: dict[str, moderngl.VertexArray]
+    texture: moderngl.Texture | None
+    #: Bounding sphere in the object frame: centre and radius, metres.
+    centre: npt.NDArray[np.float32]
+    radius: float
+    #: Bounding box in the object frame: its lowest and its highest corner, metres.
+    low: npt.NDArray[np.float32]
+    high: npt.NDArray[np.float32]
+
+
+class GpuMeshes:
+    """Uploads a mesh when it is first drawn and lets go of it when the last reference does."""
+
+    def __init__(self, context: moderngl.Context) -> None:
+        self.context = context
+        self.programs = make_programs(context)
+        self._meshes: weakref.WeakKeyDictionary[Mesh, GpuMesh] = weakref.WeakKeyDictionary()
+        self._textures: dict[int, tuple[weakref.ref[Any], moderngl.Texture, bool]] = {}
+
+    def get(self, mesh: Mesh) -> GpuMesh:
+        """Return the mesh on the GPU."""
+        found = self._meshes.get(mesh)
+        if found is None:
+            found = self._meshes[mesh] = self._upload(mesh)
+        return found
+
+    def _upload(self, mesh: Mesh) -> GpuMesh:
+        count = len(mesh.positions)
+        uv = np.zeros((count, 2), np.float32) if mesh.uv is None else mesh.uv
+        look = np.stack((mesh.paint, mesh.gloss), 1)
+        vertices = np.concatenate((mesh.positions, mesh.normals, mesh.colours, look, uv), 1)
+        data = self.context.buffer(vertices.astype(np.float32).tobytes())
+        order = self.context.buffer(mesh.triangles.astype(np.int32).tobytes())
+        texture, cutout = None, False
+        if mesh.texture is not None and mesh.uv is not None:
+            texture, cutout = self._texture(mesh.texture)
+        style = 'cutout' if cutout else 'textured' if texture else 'plain'
+        names = ('in_position', 'in_normal', 'in_colour', 'in_look')
+        layouts = {
+            'plain': ('3f 3f 3f 2f 2x4', *names),
+            'textured': ('3f 3f 3f 2f 2f', *names, 'in_uv'),
+            'outline': (f'3f {BYTES_AFTER_POSITION}x', 'in_position'),
+            'cutout outline': (f'3f {BYTES_BEFORE_UV - 12}x 2f', 'in_position', 'in_uv'),
+        }
+        picture = layouts['textured' if texture else 'plain']
+        outline = layouts['cutout outline' if cutout else 'outline']
+        arrays = {
+            name: self.context.vertex_array(
+                self.programs[name, style], [(data, *(picture if name == 'picture' else outline))],
+                order,
+            )
+            for name in PASSES
+        }  # fmt: skip
+        low, high = mesh.positions.min(axis=0), mesh.positions.max(axis=0)
+        radius = float(np.linalg.norm(high - low)) / 2
+        return GpuMesh(arrays, texture, (low + high) / 2, radius, low, high)
+
+    def _texture(self, pixels: npt.NDArray[np.uint8]) -> tuple[moderngl.Texture, bool]:
+        key = id(pixels)
+        if key not in self._textures:
+            height, width = pixels.shape[:2]
+            texture = self.context.texture(
+                (width, height), 4, np.ascontiguousarray(pixels).tobytes(),
+                internal_format=SRGB8_ALPHA8,
+            )  # fmt: skip
+            texture.build_mipmaps()
+            texture.filter = (self.context.LINEAR_MIPMAP_LINEAR, self.context.LINEAR)
+            forget = weakref.ref(pixels, lambda _: self._textures.pop(key, None))
+            self._textures[key] = forget, texture, bool(pixels[..., 3].min() < OPAQUE)
+        return self._textures[key][1:]
+
+
+def make_programs(context: moderngl.Context) -> dict[tuple[str, str], moderngl.Program]:
+    """Compile the programs of all passes for plain, textured and cut out surfaces."""
+    styles = {
+        'plain': '',
+        'textured': '#define TEXTURED\n',
+        'cutout': '#define TEXTURED\n#define CUTOUT\n',
+    }
+    programs = {}
+    for style, defines in styles.items():
+        head = VERSION + defines
+        programs['picture', style] = context.program(
+            head + INSTANCES + ('' if style != 'plain' else '') + SURFACE_VERTEX,
+            head + SURROUNDINGS + SURFACE_FRAGMENT,
+        )
+        programs['ids', style] = context.program(
+            head + INSTANCES + SILHOUETTE_VERTEX, head + SILHOUETTE_FRAGMENT
+        )
+        head += '#define SHADOW\n'
+        programs['shadows', style] = context.program(
+            head + INSTANCES + SILHOUETTE_VERTEX, head + SILHOUETTE_FRAGMENT
+        )
+    return programs

@@ -1,0 +1,312 @@
+"""Draws a scene with OpenGL, without a display: its picture, and what is seen at each pixel.
+
+The picture is drawn `supersampling` times as large and shrunk, which on a processor costs less
+than multisampling. Ids and depths are drawn on their own, at the centres of the pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from smoke_ros.structures import FloatArray
+from smoke_ros.synth.areas import Extent, measure_areas
+from smoke_ros.synth.batches import Batch, Batches
+from smoke_ros.synth.gpu_meshes import GpuMeshes
+from smoke_ros.synth.meshes.textures import tiling_noise
+from smoke_ros.synth.projection import clip_from_camera, shadow_from_world
+from smoke_ros.synth.scene import Float32Array, Light, Scene, Viewpoint
+from smoke_ros.synth.shaders import (
+    CONTACT_FRAGMENT,
+    CONTACT_VERTEX,
+    FULL_SCREEN_VERTEX,
+    INSTANCES,
+    SHRINK_FRAGMENT,
+    SKY_FRAGMENT,
+    SURROUNDINGS,
+    VERSION,
+)
+
+if TYPE_CHECKING:
+    import moderngl
+
+#: Side of the shadow map in pixels.
+SHADOW_PX = 1536
+NOISE_PX = 256
+#: How much of the light that falls on it land gives back to what stands there.
+GROUND_REFLECTANCE = 0.18
+#: How far the dark patch below an object reaches beyond its footprint, metres, and what it leaves
+#: of the light in its middle.
+CONTACT_REACH_M, CONTACT_DARKEST = 0.22, 0.25
+
+#: Texture units.
+SURFACE_UNIT, NOISE_UNIT, SHADOW_UNIT = 0, 1, 2
+
+MISSING_EGL = (
+    'cannot draw: no OpenGL 4.3 context through EGL ({error}); install a driver (on Debian and '
+    'Ubuntu: apt install libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri)'
+)
+
+
+class RendererError(RuntimeError):
+    """Nothing can be drawn on this machine; the message says what to install."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """A drawn scene."""
+
+    #: (H, W, 3), linear radiance in RGB, before exposure.
+    image: Float32Array
+    #: (H, W), object ids.
+    ids: npt.NDArray[np.int32]
+    #: (H, W), metres along the optical axis; infinite where there is only sky.
+    depth: Float32Array
+
+
+class Renderer:
+    """An OpenGL context with everything that outlives a scene; use it in a `with` statement.
+
+    Parameters
+    ----------
+    width, height
+        Of the pictures; a viewpoint's camera must have the same.
+    supersampling
+        How much larger the picture is drawn before it is shrunk.
+
+    Raises
+    ------
+    RendererError
+        If there is no OpenGL, or moderngl is not installed.
+    """
+
+    def __init__(self, width: int, height: int, supersampling: int = 2) -> None:
+        if width < 1 or height < 1 or supersampling < 1:
+            raise ValueError(
+                'width, height and supersampling must be at least 1, got '
+                f'{width}x{height}, {supersampling}'
+            )
+        self.width, self.height, self.supersampling = width, height, supersampling
+        self.context = open_context()
+        context = self.context
+        self.meshes = GpuMeshes(context)
+        large = (width * supersampling, height * supersampling)
+        self._large = context.framebuffer(
+            [context.texture(large, 4, dtype='f2')], context.depth_renderbuffer(large)
+        )
+        size = (width, height)
+        self._picture = context.framebuffer([context.renderbuffer(size, 4, dtype='f4')])
+        self._ids = context.framebuffer(
+            [context.renderbuffer(size, 2, dtype='f4')], context.depth_renderbuffer(size)
+        )
+        self._shadow_map = context.depth_texture((SHADOW_PX, SHADOW_PX))
+        self._shadow_map.compare_func = '<='
+        self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
+        self._shadows = context.framebuffer(depth_attachment=self._shadow_map)
+        noise = tiling_noise(np.random.default_rng(0), NOISE_PX)
+        self._noise = context.texture(
+            (NOISE_PX, NOISE_PX), 1, (255 * noise).astype(np.uint8).tobytes()
+        )
+        self._noise.build_mipmaps()
+        full_screen = VERSION + FULL_SCREEN_VERTEX
+        self._sky = self._vertex_array(full_screen, VERSION + SURROUNDINGS + SKY_FRAGMENT)
+        self._shrink = self._vertex_array(full_screen, VERSION + SHRINK_FRAGMENT)
+        self._contact = self._vertex_array(
+            VERSION + INSTANCES + CONTACT_VERTEX, VERSION + CONTACT_FRAGMENT
+        )
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the context and of everything in it."""
+        self.context.release()
+
+    def render(self, scene: Scene, view: Viewpoint) -> Rendering:
+        """Draw a scene.
+
+        Raises
+        ------
+        ValueError
+            If the camera's size is not the renderer's.
+        """
+        self._check_size(view)
+        clip_from_world = clip_from_camera(view.camera) @ view.camera_from_world
+        sun = np.asarray(scene.light.sun_direction, dtype=float)
+        sun /= np.linalg.norm(sun)
+        shadow = shadow_from_world(view, sun)
+        # The map's axes run from 0 to 1, clip space's from -1 to 1.
+        shadow_clip = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1.0]]) @ shadow
+        batches = Batches(self.context, self.meshes, scene.instances, view)
+        batches.bind()
+        self.context.enable_only(self.context.DEPTH_TEST)
+        self._shadows.use()
+        self._shadows.clear(depth=1.0)
+        self._draw('shadows', batches.reached_by(shadow_clip), shadow_clip)
+        seen = batches.reached_by(clip_from_world)
+        self._ids.use()
+        self._ids.clear(0.0, np.inf, depth=1.0)
+        self._draw('ids', seen, clip_from_world)
+        self._draw_picture(scene.light, sun, view, shadow, seen, batches)
+        ids_and_depth = _read(self._ids, self.width, self.height, 2)
+        return Rendering(
+            self._read_picture(), ids_and_depth[..., 0].astype(np.int32),
+            ids_and_depth[..., 1].copy(),
+        )  # fmt: skip
+
+    def areas(
+        self, scene: Scene, view: Viewpoint, object_ids: Collection[int] | None = None
+    ) -> dict[int, Extent]:
+        """Measure objects as if each were alone and the image had no border.
+
+        Parameters
+        ----------
+        scene, view
+            What :meth:`render` drew.
+        object_ids
+            Those to measure; by default all but the background.
+
+        Returns
+        -------
+        By id; an object that is entirely behind the camera is left out.
+        """
+        self._check_size(view)
+        return measure_areas(self.context, self.meshes, scene, view, object_ids)
+
+    def _draw_picture(
+        self, light: Light, sun: FloatArray, view: Viewpoint, shadow: FloatArray,
+        seen: list[Batch], batches: Batches,
+    ) -> None:  # fmt: skip
+        clip_from_world = clip_from_camera(view.camera) @ view.camera_from_world
+        world_from_camera = np.linalg.inv(view.camera_from_world)
+        self._large.use()
+        self._large.clear(depth=1.0)
+        self._noise.use(NOISE_UNIT)
+        self._shadow_map.use(SHADOW_UNIT)
+        values = {
+            **surroundings(light, sun),
+            'eye': tuple(world_from_camera[:3, 3].tolist()),
+            'fog_per_m': light.fog_per_m,
+            'shadow_texel': 1.0 / SHADOW_PX,
+            'noise': NOISE_UNIT,
+            'shadows': SHADOW_UNIT,
+        }
+        for style in ('plain', 'textured', 'cutout'):
+            program = self.meshes.programs['picture', style]
+            set_uniforms(program, values)
+            write_matrix(program, 'shadow_from_world', shadow)
+        self._draw('picture', seen, clip_from_world)
+        self.context.depth_func = '<='
+        set_uniforms(self._sky.program, values)
+        rays = world_from_camera[:3, :3] @ np.linalg.inv(clip_from_camera(view.camera)[[0, 1, 3], :3])
+        write_matrix(self._sky.program, 'ray_from_clip', rays)
+        self._sky.render(self.context.TRIANGLES, vertices=3)
+        self.context.depth_func = '<'
+        self._draw_contacts(batches, clip_from_world)
+
+    def _draw_contacts(self, batches: Batches, clip_from_world: FloatArray) -> None:
+        first, count = batches.contacts
+        if not count:
+            return
+        program = self._contact.program
+        set_uniforms(program, {'reach': CONTACT_REACH_M, 'darkest': CONTACT_DARKEST,
+                               'first_instance': first})  # fmt: skip
+        write_matrix(program, 'clip_from_world', clip_from_world)
+        self.context.enable(self.context.BLEND)
+        self.context.blend_func = self.context.ZERO, self.context.SRC_COLOR
+        self._large.depth_mask = False
+        self._contact.render(self.context.TRIANGLE_STRIP, vertices=4, instances=count)
+        self._large.depth_mask = True
+        self.context.disable(self.context.BLEND)
+
+    def _draw(self, name: str, seen: list[Batch], clip_from_world: FloatArray) -> None:
+        for style in ('plain', 'textured', 'cutout'):
+            write_matrix(self.meshes.programs[name, style], 'clip_from_world', clip_from_world)
+        for batch in seen:
+            draw_batch(name, batch)
+
+    def _read_picture(self) -> Float32Array:
+        self._picture.use()
+        self.context.disable(self.context.DEPTH_TEST)
+        self._large.color_attachments[0].use(0)
+        set_uniforms(self._shrink.program, {'picture': 0, 'factor': self.supersampling})
+        self._shrink.render(self.context.TRIANGLES, vertices=3)
+        return _read(self._picture, self.width, self.height, 4)[..., :3].copy()
+
+    def _vertex_array(self, vertex: str, fragment: str) -> moderngl.VertexArray:
+        return self.context.vertex_array(self.context.program(vertex, fragment), [])
+
+    def _check_size(self, view: Viewpoint) -> None:
+        size = view.camera.width, view.camera.height
+        if size != (self.width, self.height):
+            raise ValueError(
+                f'the renderer draws {self.width}x{self.height}, the camera has {size[0]}x{size[1]}'
+            )
+
+
+def open_context() -> moderngl.Context:
+    """Open an OpenGL context that needs no display."""
+    try:
+        import moderngl
+    except ImportError as error:
+        raise RendererError(
+            f'cannot draw: {error}; install it with pip, at the version in '
+            'requirements/constraints.txt (make setup does)'
+        ) from error
+    try:
+        context = moderngl.create_context(standalone=True, require=430, backend='egl')
+    except Exception as error:  # noqa: BLE001 - moderngl raises whatever the loader does
+        raise RendererError(MISSING_EGL.format(error=error)) from error
+    context.gc_mode = 'auto'
+    return context
+
+
+def surroundings(light: Light, sun: FloatArray) -> dict[str, Any]:
+    """Return the values of the shaders' light."""
+    sky = 0.5 * (np.array(light.zenith_colour) + light.horizon_colour)
+    ground = GROUND_REFLECTANCE * (sky + max(float(sun[2]), 0.0) * np.array(light.sun_colour))
+    return {
+        'sun_direction': tuple(sun.tolist()),
+        'sun_colour': light.sun_colour,
+        'zenith_colour': light.zenith_colour,
+        'horizon_colour': light.horizon_colour,
+        'ground_colour': tuple(ground.tolist()),
+        'clouds': light.clouds,
+    }
+
+
+def draw_batch(name: str, batch: Batch) -> None:
+    """Draw all instances of a mesh in one pass."""
+    if batch.mesh.texture is not None:
+        batch.mesh.texture.use(SURFACE_UNIT)
+    array = batch.mesh.arrays[name]
+    array.program['first_instance'] = batch.first
+    array.render(instances=batch.count)
+
+
+def set_uniforms(program: moderngl.Program, values: dict[str, Any]) -> None:
+    """Set those of the values that a program uses."""
+    for name, value in values.items():
+        if name in program:
+            program[name] = value
+
+
+def write_matrix(program: moderngl.Program, name: str, matrix: FloatArray) -> None:
+    """Set a matrix; OpenGL wants columns."""
+    program[name].write(np.ascontiguousarray(matrix.T, dtype=np.float32).tobytes())
+
+
+def _read(framebuffer: Any, width: int, height: int, components: int) -> Float32Array:
+    data = framebuffer.read(components=components, dtype='f4')
+    return np.frombuffer(data, np.float32).reshape(height, width, components)

@@ -1,0 +1,264 @@
+"""The renderer's shader programs, in GLSL.
+
+Positions are in the world frame, colours linear. Framebuffers hold the picture's top row first:
+the projection puts the image's downward axis along the framebuffer's upward one.
+"""
+
+from __future__ import annotations
+
+VERSION = '#version 430\n'
+
+#: What lies around a point: sky, clouds, and what stands at the horizon of a mirrored view.
+SURROUNDINGS = """
+uniform vec3 sun_direction;
+uniform vec3 sun_colour;
+uniform vec3 zenith_colour;
+uniform vec3 horizon_colour;
+uniform vec3 ground_colour;
+uniform float clouds;
+uniform sampler2D noise;
+
+vec3 clear_sky(vec3 direction) {
+    return mix(horizon_colour, zenith_colour, sqrt(clamp(direction.z, 0.0, 1.0)));
+}
+
+vec3 sky(vec3 direction) {
+    vec3 colour = clear_sky(direction);
+    vec2 uv = direction.xy / (max(direction.z, 0.0) + 0.12) * 0.11;
+    float density = 0.6 * textureLod(noise, uv, 0.0).r + 0.4 * textureLod(noise, uv * 4.3, 0.0).r;
+    float cover = smoothstep(1.0 - clouds, 1.35 - clouds, density + 0.15);
+    vec3 cloud = horizon_colour * (0.75 + 0.5 * density) + 0.35 * sun_colour * density;
+    colour = mix(colour, cloud, cover * smoothstep(0.0, 0.1, direction.z));
+    float facing = max(dot(direction, sun_direction), 0.0);
+    float open = 1.0 - 0.8 * cover;
+    colour += sun_colour * open * (0.12 * pow(facing, 6.0) + 0.5 * pow(facing, 60.0));
+    return colour + sun_colour * open * 12.0 * smoothstep(0.9995, 0.9998, facing);
+}
+
+vec3 mirrored(vec3 direction) {
+    vec2 azimuth = normalize(direction.xy + 1e-4) * 0.35;
+    vec2 uv = direction.xy / (max(direction.z, 0.0) + 0.25) * 0.13;
+    float density = textureLod(noise, uv, 2.0).r;
+    vec3 above = mix(clear_sky(direction), horizon_colour * (0.8 + 0.4 * density),
+                     smoothstep(1.0 - clouds, 1.4 - clouds, density + 0.15));
+    float skyline = 0.03 + 0.5 * pow(textureLod(noise, azimuth, 0.0).r, 2.0);
+    vec3 far = 0.28 * ground_colour + 0.12 * horizon_colour;
+    vec3 below = mix(far, ground_colour, smoothstep(0.0, -0.25, direction.z));
+    return mix(below, above, smoothstep(skyline - 0.04, skyline + 0.04, direction.z));
+}
+"""
+
+INSTANCES = """
+struct Instance { vec4 rows[3]; vec4 look; };
+layout(std430, binding = 0) readonly buffer Instances { Instance instances[]; };
+uniform int first_instance;
+uniform mat4 clip_from_world;
+"""
+
+SURFACE_VERTEX = """
+in vec3 in_position;
+in vec3 in_normal;
+in vec3 in_colour;
+in vec2 in_look;
+in vec2 in_uv;
+out vec3 world;
+out vec3 normal;
+out vec3 colour;
+out vec3 look;
+out vec2 uv;
+
+void main() {
+    Instance here = instances[first_instance + gl_InstanceID];
+    mat3 turn = transpose(mat3(here.rows[0].xyz, here.rows[1].xyz, here.rows[2].xyz));
+    vec3 offset = vec3(here.rows[0].w, here.rows[1].w, here.rows[2].w);
+    vec3 relative = turn * in_position;
+    world = relative + offset;
+    vec3 squares = vec3(dot(turn[0], turn[0]), dot(turn[1], turn[1]), dot(turn[2], turn[2]));
+    normal = turn * (in_normal / squares);
+    colour = in_colour * mix(vec3(1.0), here.look.rgb, in_look.x);
+    look = vec3(in_look.y, relative.z, 0.0);
+    uv = in_uv;
+    gl_Position = clip_from_world * vec4(world, 1.0);
+}
+"""
+
+SURFACE_FRAGMENT = """
+in vec3 world;
+in vec3 normal;
+in vec3 colour;
+in vec3 look;
+in vec2 uv;
+uniform vec3 eye;
+uniform float fog_per_m;
+uniform mat4 shadow_from_world;
+uniform float shadow_texel;
+uniform sampler2DShadow shadows;
+#ifdef TEXTURED
+uniform sampler2D surface;
+#endif
+out vec4 radiance;
+
+const vec2 TAPS[4] = vec2[4](vec2(-0.6, -1.2), vec2(1.2, -0.6), vec2(0.6, 1.2), vec2(-1.2, 0.6));
+
+float sunlit(float facing) {
+    vec3 at = (shadow_from_world * vec4(world, 1.0)).xyz;
+    vec3 outside = abs(at - 0.5);
+    float edge = max(outside.x, outside.y);
+    if (edge > 0.5 || facing <= 0.0) return 1.0;
+    at.z -= 0.0006 + 0.0012 * (1.0 - facing);
+    float lit = 0.0;
+    for (int i = 0; i < 4; i++) {
+        lit += texture(shadows, vec3(at.xy + TAPS[i] * shadow_texel, at.z));
+    }
+    return mix(0.25 * lit, 1.0, smoothstep(0.45, 0.5, edge));
+}
+
+void main() {
+    vec3 albedo = colour;
+#ifdef TEXTURED
+    vec4 texel = texture(surface, uv);
+#ifdef CUTOUT
+    if (texel.a < 0.4) discard;
+#endif
+    albedo *= texel.rgb;
+#endif
+    vec3 ray = world - eye;
+    float distance = length(ray);
+    ray /= distance;
+    vec3 n = normalize(normal);
+    float towards = -dot(ray, n);
+    if (towards < -0.25) { n = -n; towards = -towards; }
+    towards = max(towards, 0.0);
+    float facing = dot(n, sun_direction);
+    float lit = sunlit(facing);
+    vec3 hemisphere = mix(mix(horizon_colour, zenith_colour, 0.5),
+                          0.5 * (ground_colour + horizon_colour), 0.5 - 0.5 * n.z);
+    // What stands on the ground hides half of the sky from its own feet.
+    float open = mix(smoothstep(-0.35, 0.9, look.y), 1.0, clamp(0.35 + n.z, 0.0, 1.0));
+    vec3 light = hemisphere * open + sun_colour * (lit * max(facing, 0.0));
+    vec3 result = albedo * light;
+    float gloss = look.x;
+    if (gloss > 0.06) {
+        float fresnel = gloss * (0.045 + 0.9 * pow(1.0 - towards, 5.0));
+        vec3 mirror = reflect(ray, n);
+        float glint = max(dot(mirror, sun_direction), 0.0);
+        float sharp = exp2(3.0 + 7.0 * gloss);
+        vec3 glare = sun_colour * (lit * step(0.0, facing) * pow(glint, sharp) * 0.03 * sharp);
+        result = mix(result, mirrored(mirror) * mix(0.4, 1.0, open), fresnel);
+        result += glare * (0.06 * gloss + fresnel);
+    }
+    float haze = exp(-fog_per_m * distance);
+    radiance = vec4(mix(horizon_colour, min(result, 8.0), haze), 1.0);
+}
+"""
+
+#: Shadows and ids: only where a surface is matters.
+SILHOUETTE_VERTEX = """
+in vec3 in_position;
+#ifdef CUTOUT
+in vec2 in_uv;
+out vec2 uv;
+#endif
+out float depth;
+flat out float object_id;
+
+void main() {
+    Instance here = instances[first_instance + gl_InstanceID];
+    vec4 at = vec4(in_position, 1.0);
+    vec3 world = vec3(dot(here.rows[0], at), dot(here.rows[1], at), dot(here.rows[2], at));
+    gl_Position = clip_from_world * vec4(world, 1.0);
+    depth = gl_Position.w;
+    object_id = here.look.a;
+#ifdef CUTOUT
+    uv = in_uv;
+#endif
+}
+"""
+
+SILHOUETTE_FRAGMENT = """
+in float depth;
+flat in float object_id;
+#ifdef CUTOUT
+in vec2 uv;
+uniform sampler2D surface;
+#endif
+#ifndef SHADOW
+out vec2 id_and_depth;
+#endif
+
+void main() {
+#ifdef CUTOUT
+    if (texture(surface, uv).a < 0.4) discard;
+#endif
+#ifndef SHADOW
+    id_and_depth = vec2(object_id, depth);
+#endif
+}
+"""
+
+FULL_SCREEN_VERTEX = """
+out vec2 at;
+void main() {
+    at = vec2((gl_VertexID & 1) * 4 - 1, (gl_VertexID & 2) * 2 - 1);
+    gl_Position = vec4(at, 1.0, 1.0);
+}
+"""
+
+SKY_FRAGMENT = """
+in vec2 at;
+uniform mat3 ray_from_clip;
+out vec4 radiance;
+
+void main() {
+    vec3 direction = normalize(ray_from_clip * vec3(at, 1.0));
+    vec3 colour = sky(normalize(vec3(direction.xy, max(direction.z, 0.0))));
+    radiance = vec4(min(colour, 8.0), 1.0);
+}
+"""
+
+#: The soft dark patch below what stands on the ground, where no skylight comes.
+CONTACT_VERTEX = """
+uniform float reach;
+out vec2 across;
+flat out vec2 half_size;
+
+void main() {
+    Instance here = instances[first_instance + gl_InstanceID];
+    vec2 corner = vec2((gl_VertexID & 1) * 2 - 1, (gl_VertexID & 2) - 1);
+    half_size = here.look.xy;
+    across = corner * (half_size + reach);
+    vec4 at = vec4(across, 0.02, 1.0);
+    vec3 world = vec3(dot(here.rows[0], at), dot(here.rows[1], at), dot(here.rows[2], at));
+    gl_Position = clip_from_world * vec4(world, 1.0);
+}
+"""
+
+CONTACT_FRAGMENT = """
+uniform float reach;
+uniform float darkest;
+in vec2 across;
+flat in vec2 half_size;
+out vec4 shade;
+
+void main() {
+    vec2 outside = max(abs(across) - 0.8 * half_size, 0.0);
+    float away = length(outside / (reach + 0.2 * half_size));
+    shade = vec4(vec3(mix(darkest, 1.0, smoothstep(0.0, 1.0, away))), 1.0);
+}
+"""
+
+#: Shrinks the picture by a whole number: the mean of each block of pixels.
+SHRINK_FRAGMENT = """
+uniform sampler2D picture;
+uniform int factor;
+out vec4 radiance;
+
+void main() {
+    ivec2 corner = ivec2(gl_FragCoord.xy) * factor;
+    vec3 sum = vec3(0.0);
+    for (int y = 0; y < factor; y++) {
+        for (int x = 0; x < factor; x++) sum += texelFetch(picture, corner + ivec2(x, y), 0).rgb;
+    }
+    radiance = vec4(sum / float(factor * factor), 1.0);
+}
+"""
