@@ -14,6 +14,7 @@ from smoke_ros.engines.compiled_layers import (
     NormedConv,
     fold_norm,
 )
+from smoke_ros.engines.kernels.vectors import LANES
 from smoke_ros.network.deform_conv import DeformConv2d
 from smoke_ros.network.dla import BasicBlock, Root
 
@@ -67,7 +68,7 @@ def _compile(module: nn.Module) -> nn.Module:
         return CompiledBlock(module)
     if isinstance(module, Root):
         return CompiledRoot(module)
-    if isinstance(module, DeformConv2d):
+    if isinstance(module, DeformConv2d) and module.weight.shape[1] % LANES == 0:
         return CompiledDeformConv(module)
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*_compile_sequence(list(module)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import carray, njit
+from numba import carray, njit, uint64
 
 from smoke_ros.engines.kernels.threads import Kernel, floats_at, thread_count, thread_number
+from smoke_ros.engines.kernels.vectors import blend
 from smoke_ros.network.deform_conv import TAPS
 
 #: A tap that is further away than this lies outside of every map.
@@ -26,30 +27,26 @@ def _line(offset, place, size):
 
 
 @njit(fastmath={'contract'})
-def _blend(a, b, c, d, share_a, share_b, share_c, share_d, out):
-    for i in range(out.shape[0]):
-        out[i] = share_a * a[i] + share_b * b[i] + share_c * c[i] + share_d * d[i]
-
-
-@njit
-def _sample_pixel(features, predicted, row, column, out):
-    """Write the TAPS vectors of channels of one pixel."""
-    height, width, channels = features.shape
+def _sample_pixel(features, height, width, channels, predicted, row, column, taps):
+    """Write the TAPS vectors of channels of one pixel; features and taps are addresses."""
+    step = uint64(4 * channels)
     for tap in range(TAPS):
         dy, dx = predicted[2 * tap], predicted[2 * tap + 1]
-        target = out[tap * channels : (tap + 1) * channels]
         mask = np.float32(1.0 / (1.0 + math.exp(-predicted[2 * TAPS + tap])))
         # Also what is not a number: as an index it would read anywhere.
         if not (abs(dy) < FAR and abs(dx) < FAR):
-            target[:] = dy * dx * np.float32(0.0)
-            continue
+            mask *= dy * dx * np.float32(0.0)
+            dy = dx = np.float32(0.0)
         top, bottom, upper, lower = _line(dy, row + tap // 3 - 1, height)
         start, end, left, right = _line(dx, column + tap % 3 - 1, width)
         upper, lower = upper * mask, lower * mask
-        _blend(
-            features[top, start], features[top, end], features[bottom, start],
-            features[bottom, end], upper * left, upper * right, lower * left, lower * right,
-            target,
+        blend(  # type: ignore[call-arg]  # an intrinsic's first parameter is not given
+            taps + step * uint64(tap),
+            features + step * uint64(top * width + start),
+            features + step * uint64(top * width + end),
+            features + step * uint64(bottom * width + start),
+            features + step * uint64(bottom * width + end),
+            upper * left, upper * right, lower * left, lower * right, channels,
         )  # fmt: skip
 
 
@@ -57,18 +54,19 @@ def _sample(pointer):
     a = carray(pointer, 1)[0]
     thread, threads = thread_number(), thread_count()
     size = a.height * a.width
-    features = carray(floats_at(a.features), (a.batch, a.height, a.width, a.channels))
     predicted = carray(floats_at(a.predicted), (a.batch * size, 3 * TAPS))
-    taps = carray(floats_at(a.taps), (a.count, TAPS * a.channels))
     for i in range(thread * a.count // threads, (thread + 1) * a.count // threads):
         pixel = a.first + i
         image, place = pixel // size, pixel % size
         _sample_pixel(
-            features[image], predicted[pixel], place // a.width, place % a.width, taps[i]
-        )
+            a.features + uint64(4 * a.channels * size * image), a.height, a.width, a.channels,
+            predicted[pixel], place // a.width, place % a.width,
+            a.taps + uint64(4 * TAPS * a.channels * i),
+        )  # fmt: skip
 
 
-#: Pixels (first, first + count) of the batch -> taps (count, TAPS * C), as one matrix.
+#: Pixels (first, first + count) of the batch -> taps (count, TAPS * C), as one matrix. C is a
+#: multiple of vectors.LANES.
 sample = Kernel(
     _sample,
     [
