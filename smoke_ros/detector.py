@@ -17,7 +17,7 @@ from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.engines import Engine, choose_engine
 from smoke_ros.engines.eager import resolve_device
-from smoke_ros.engines.engine import FunctionEngine
+from smoke_ros.engines.engine import FunctionEngine, ImageEngine
 from smoke_ros.geometry import NEAR_M, projected_extent
 from smoke_ros.models import LoadedModel, load_model
 from smoke_ros.preprocess import (
@@ -200,10 +200,9 @@ class Detector:
             return [], StageTimes(0.0, 0.0, 0.0)
         start = time.perf_counter()
         cameras = [_fitting_camera(i, c) for i, c in zip(images_bgr, cameras, strict=True)]
-        images = [self.preprocess(i, c) for i, c in zip(images_bgr, cameras, strict=True)]
-        inputs = torch.cat(images)
+        find_peaks = self._prepared(images_bgr, cameras)
         prepared = time.perf_counter()
-        peaks = self.engine.peaks(inputs, self.model.top_k).numpy()
+        peaks = find_peaks().numpy()
         # The copy to the host inside numpy() waits for the device: the time is the network's.
         computed = time.perf_counter()
         threshold = self.config.score_threshold if score_threshold is None else score_threshold
@@ -215,6 +214,26 @@ class Detector:
         ended = time.perf_counter()
         stages = (prepared - start, computed - prepared, ended - computed)
         return detections, StageTimes(*(1e3 * seconds for seconds in stages))
+
+    def _prepared(
+        self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel]
+    ) -> Callable[[], coder.Peaks]:
+        """Prepare images as far as the engine does not do it itself; return what is left."""
+        engine, top_k = self.engine, self.model.top_k
+        if not isinstance(engine, ImageEngine):
+            pairs = zip(images_bgr, cameras, strict=True)
+            inputs = torch.cat([self.preprocess(image, camera) for image, camera in pairs])
+            return lambda: engine.peaks(inputs, top_k)
+        images, geometries = [], []
+        for image, camera in zip(images_bgr, cameras, strict=True):
+            setup = self.camera_setup(camera)
+            geometry = setup.geometry
+            if setup.undistortion is not None:  # which lays it into the input, too
+                image = undistort_image(image, setup.undistortion)
+                geometry = InputGeometry(1.0, 0.0, 0.0, geometry.width, geometry.height)
+            images.append(image)
+            geometries.append(geometry)
+        return lambda: engine.peaks_of_images(images, geometries, top_k)
 
     def camera_setup(self, camera: CameraModel) -> CameraSetup:
         """Return what is worked out once per camera; warns once of a lost field of view."""

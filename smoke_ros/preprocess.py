@@ -22,7 +22,7 @@ from smoke_ros.structures import CameraModel, FloatArray
 Image = npt.NDArray[np.uint8]
 
 #: Keeps an interpolated value that should be whole from being rounded down to the next lower one.
-_ROUNDING_MARGIN = 1e-3
+ROUNDING_MARGIN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,15 @@ def warp_image(image: Image, geometry: InputGeometry) -> Image:
     (geometry.height, geometry.width, 3) uint8, black outside the image.
     """
     height, width = image.shape[:2]
-    rows = _source_positions(geometry.height, geometry.scale, geometry.shift_y)
-    columns = _source_positions(geometry.width, geometry.scale, geometry.shift_x)
+    rows = source_positions(geometry.height, geometry.scale, geometry.shift_y)
+    columns = source_positions(geometry.width, geometry.scale, geometry.shift_x)
     tall = _blend(image, rows, axis=0)
     if np.isclose(geometry.scale * width, geometry.width) and abs(geometry.shift_x) < 1e-6:
         blended = np.asarray(cv2.resize(tall, (geometry.width, geometry.height)))  # exact in float
     else:
         blended = _blend(tall, columns, axis=1)
     # Pillow cuts the fraction off.
-    warped: Image = (blended + _ROUNDING_MARGIN).astype(np.uint8)
+    warped: Image = (blended + ROUNDING_MARGIN).astype(np.uint8)
     warped[(rows < -0.5) | (rows >= height - 0.5)] = 0
     warped[:, (columns < -0.5) | (columns >= width - 0.5)] = 0
     return warped
@@ -122,7 +122,7 @@ def warp_by_pillow(image: Image, geometry: InputGeometry) -> Image:
     return np.array(warped)
 
 
-def _source_positions(size: int, scale: float, shift: float) -> FloatArray:
+def source_positions(size: int, scale: float, shift: float) -> FloatArray:
     """Return where in the source each of ``size`` output pixels lies, in pixel indices."""
     return np.asarray((np.arange(size) + 0.5 - shift) / scale - 0.5, np.float64)
 

@@ -10,10 +10,13 @@ import torch
 
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import ModelConfig
+from smoke_ros.engines.compiled_gpu import CompiledGpuEngine
+from smoke_ros.engines.cuda_graph import CudaGraphEngine
 from smoke_ros.engines.eager import EagerEngine
 from smoke_ros.engines.engine import Engine
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_runtime import OnnxEngine
+from smoke_ros.engines.tensorrt_engine import TensorRtEngine
 from smoke_ros.network.smoke import Smoke
 
 logger = logging.getLogger(__name__)
@@ -88,7 +91,13 @@ def _make(
         return _compiled_cpu(network, model, precision)
     if name == 'onnx':
         return OnnxEngine(network, model, device, precision)
-    raise EngineUnavailableError(f'it is not for a {device.type}')
+    if name == 'tensorrt':
+        return TensorRtEngine(network, model, device, precision)
+    if device.type != 'cuda':
+        raise EngineUnavailableError(f'it takes an NVIDIA GPU, not a {device.type}')
+    if name == 'compiled':
+        return CompiledGpuEngine(network, model, device, precision)
+    return CudaGraphEngine(network, model, device, precision)
 
 
 def _compiled_cpu(network: Smoke, model: ModelConfig, precision: str) -> Engine:
