@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smoke_ros import __version__
+from smoke_ros.huge_pages import use_huge_pages
 
 #: Exit code of a command that was given something it cannot use.
 EXIT_BAD_INPUT = 2
@@ -43,6 +44,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code: 2 for what it cannot use, said in one line."""
     logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.INFO)
+    use_huge_pages()
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _make_parser(chosen=arguments[0] if arguments else '').parse_args(arguments)
     try:

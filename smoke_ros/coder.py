@@ -86,9 +86,7 @@ class Peaks:
 
 
 def select_peaks(heatmap: Tensor, regression: Tensor, top_k: int) -> Peaks:
-    """Find the ``top_k`` highest local maxima of each image, over all classes.
-
-    A maximum is a pixel that equals the maximum of its 3x3 neighbourhood (section 3.5).
+    """Find the peaks of :func:`find_peaks` and what is regressed there.
 
     Parameters
     ----------
@@ -99,15 +97,31 @@ def select_peaks(heatmap: Tensor, regression: Tensor, top_k: int) -> Peaks:
     top_k
         Fewer are returned where the heatmap has fewer pixels.
     """
-    batch, classes, height, width = heatmap.shape
+    scores, class_ids, pixels = find_peaks(heatmap, top_k)
+    gather = pixels[:, None].expand(-1, regression.shape[1], -1)
+    picked = regression.flatten(2).gather(2, gather).transpose(1, 2)
+    return Peaks(scores, class_ids, keypoints_of(pixels, heatmap.shape[-1]), picked)
+
+
+def find_peaks(heatmap: Tensor, top_k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the ``top_k`` highest local maxima of each image, over all classes.
+
+    A maximum is a pixel that equals the maximum of its 3x3 neighbourhood (section 3.5).
+
+    Returns
+    -------
+    Scores, class ids and pixels (counted row by row), each (B, k).
+    """
+    _, classes, height, width = heatmap.shape
     is_peak = F.max_pool2d(heatmap, kernel_size=3, stride=1, padding=1) == heatmap
     flat = (heatmap * is_peak).flatten(1)
     scores, index = flat.topk(min(top_k, classes * height * width), dim=1)
-    class_ids, pixel = index // (height * width), index % (height * width)
-    keypoints = torch.stack((pixel % width, pixel // width), -1)
-    gather = pixel[:, None].expand(batch, regression.shape[1], -1)
-    picked = regression.flatten(2).gather(2, gather).transpose(1, 2)
-    return Peaks(scores, class_ids, keypoints, picked)
+    return scores, index // (height * width), index % (height * width)
+
+
+def keypoints_of(pixels: Tensor, width: int) -> Tensor:
+    """Return x, y (..., 2) of pixels (...) that are counted row by row."""
+    return torch.stack((pixels % width, pixels // width), -1)
 
 
 def decode_depth(offset: Array, reference: tuple[float, float]) -> Array:

@@ -17,6 +17,7 @@ from smoke_ros.engines.compiled_layers import (
 from smoke_ros.engines.kernels.vectors import LANES
 from smoke_ros.network.deform_conv import DeformConv2d
 from smoke_ros.network.dla import BasicBlock, Root
+from smoke_ros.network.smoke import Smoke
 
 Conv = nn.Conv2d | DeformConv2d
 Norm = nn.GroupNorm | nn.BatchNorm2d
@@ -53,17 +54,18 @@ class CompiledRoot(nn.Module):
         return out
 
 
-def compile_network(network: nn.Module) -> nn.Module:
+def compile_network(network: Smoke) -> Smoke:
     """Return a copy for inference in single precision on the CPU; layers not known stay."""
     copied = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
-    compiled = _compile(copied)
-    for weight in compiled.parameters():
+    _compile(copied)
+    for weight in copied.parameters():
         if weight.dim() == 4:  # of a convolution
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-    return compiled
+    return copied
 
 
 def _compile(module: nn.Module) -> nn.Module:
+    """Return what stands for a module; those that hold others get theirs replaced."""
     if isinstance(module, BasicBlock):
         return CompiledBlock(module)
     if isinstance(module, Root):

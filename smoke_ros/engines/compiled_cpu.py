@@ -11,6 +11,7 @@ from torch import Tensor
 from smoke_ros import coder
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.network.heads import activate_regression
 from smoke_ros.network.smoke import Smoke
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,22 @@ class CompiledCpuEngine:
         return heatmap, regression
 
     def peaks(self, images: Tensor, top_k: int) -> coder.Peaks:
-        """Return what :func:`coder.select_peaks` finds in the maps of normalised images."""
-        return coder.select_peaks(*self(images), top_k)
+        """Return what :func:`coder.select_peaks` finds in the maps of normalised images.
+
+        The regression head's last layer runs at the peaks only, and so does all of it where
+        nothing but the pixels around a peak counts: not with GroupNorm, whose mean is of the map.
+        """
+        with torch.inference_mode():
+            features = self.module.neck(self.module.backbone(_channels_last(images)))
+            heads = self.module.heads
+            heatmap = heads.score(features)
+            scores, class_ids, pixels = coder.find_peaks(heatmap, top_k)
+            hidden, last = heads.regression
+            picked = hidden.at(features, pixels)  # type: ignore[operator]
+            raw = picked @ last.weight.flatten(1).T + last.bias
+            regression = activate_regression(raw.transpose(1, 2), heads.layout).transpose(1, 2)
+        keypoints = coder.keypoints_of(pixels, heatmap.shape[-1])
+        return coder.Peaks(scores, class_ids, keypoints, regression)
 
 
 def _channels_last(images: Tensor) -> Tensor:

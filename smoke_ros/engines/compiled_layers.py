@@ -5,7 +5,10 @@ They compute what the layers do that they are made from, to the rounding of sing
 
 from __future__ import annotations
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -68,6 +71,18 @@ class NormedConv(nn.Module):
         )  # fmt: skip
         return out
 
+    def at(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """Return (B, k, C_out): what forward has at pixels (B, k), counted row by row."""
+        out = as_pixels(self.conv(x))
+        mean, scale, shift = norm_factors(out, self.norm)[:, None].unbind(2)
+        # All pixels count in the mean and the variance, but only these are normalised.
+        picked = (
+            out.permute(0, 2, 3, 1)
+            .flatten(1, 2)
+            .gather(1, pixels[..., None].expand(-1, -1, out.shape[1]))
+        )
+        return ((picked - mean) * scale + shift).clamp_(self.low, self.high)
+
 
 class FoldedConv(nn.Module):
     """A convolution with BatchNorm folded into it, and what may follow, as a NormedConv has."""
@@ -82,7 +97,23 @@ class FoldedConv(nn.Module):
         out: Tensor = self.conv(x)
         if residual is not None:
             out += residual
-        return out.clamp_(self.low, self.high)
+        return out if self.low == -math.inf else out.clamp_(self.low, self.high)
+
+    def at(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """Return (B, k, C_out): what forward has at pixels (B, k) if its convolution is 3x3."""
+        assert isinstance(self.conv, nn.Conv2d) and self.conv.bias is not None
+        weight, bias = self.conv.weight, self.conv.bias
+        matrix = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
+        return (patches_at(x, pixels).flatten(2) @ matrix + bias).clamp_(self.low, self.high)
+
+
+def patches_at(x: Tensor, pixels: Tensor) -> Tensor:
+    """Return (B, k, 3, 3, C): the surroundings of pixels (B, k) in x (B, C, H, W)."""
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    step = torch.arange(3)
+    rows = (pixels // x.shape[3])[..., None, None] + step[:, None]
+    columns = (pixels % x.shape[3])[..., None, None] + step
+    return padded[torch.arange(len(x))[:, None, None, None], rows, columns]
 
 
 def fold_norm(conv: nn.Conv2d | DeformConv2d, norm: nn.BatchNorm2d) -> None:

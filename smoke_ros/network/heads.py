@@ -37,11 +37,14 @@ class SmokeHeads(nn.Module):
         orientation channels are L2-normalised, the others are as they come. Both are in single
         precision at least.
         """
+        regression = at_least_single(self.regression(features))
+        return self.score(features), activate_regression(regression, self.layout)
+
+    def score(self, features: Tensor) -> Tensor:
+        """Return the heatmap alone; see :meth:`forward`."""
         # In bfloat16 1 - 1e-4 is 1, whose loss is infinite.
         heatmap = at_least_single(self.heatmap(features)).sigmoid()
-        heatmap = heatmap.clamp(HEATMAP_MARGIN, 1.0 - HEATMAP_MARGIN)
-        regression = at_least_single(self.regression(features))
-        return heatmap, activate_regression(regression, self.layout)
+        return heatmap.clamp(HEATMAP_MARGIN, 1.0 - HEATMAP_MARGIN)
 
 
 def activate_regression(raw: Tensor, layout: RegressionLayout) -> Tensor:

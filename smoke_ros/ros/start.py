@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+from smoke_ros.huge_pages import use_huge_pages
 from smoke_ros.ros.signals import StopSignals
 
 
 def main() -> int:
     """Run the node until it is told to stop; return the exit code of the process."""
     signals = StopSignals()
+    use_huge_pages()
     try:
         with signals.raising():
             from smoke_ros.ros import node
