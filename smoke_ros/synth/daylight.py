@@ -12,9 +12,9 @@ from smoke_ros.synth.street import Generator
 
 #: Direct sun at noon and a clear sky, linear; 1 is a white wall in full sun.
 SUN = np.array([1.0, 0.96, 0.88])
-CLEAR_ZENITH = np.array([0.12, 0.22, 0.48])
-CLEAR_HORIZON = np.array([0.50, 0.60, 0.72])
-CLOUD = np.array([0.62, 0.65, 0.70])
+CLEAR_ZENITH = np.array([0.22, 0.37, 0.70])
+CLEAR_HORIZON = np.array([0.78, 0.86, 0.96])
+CLOUD = np.array([0.92, 0.95, 1.0])
 
 
 def draw_light(rng: Generator) -> Light:
@@ -41,7 +41,7 @@ def _light(rng: Generator, azimuth: float, elevation_deg: float, clouds: float) 
     # The lower, the more of the blue the air takes.
     air = 1.0 / max(math.sin(elevation), 0.08)
     through_air = np.exp(-np.array([0.03, 0.07, 0.14]) * air)
-    sun = 1.35 * SUN * through_air * max(0.0, 1.0 - clouds) ** 0.8
+    sun = 2.2 * SUN * through_air * max(0.0, 1.0 - clouds) ** 0.8
     dim = float(np.clip(math.sin(elevation) * 2.2, 0.15, 1.0))
     zenith = (CLEAR_ZENITH * (1.0 - clouds) + CLOUD * clouds) * dim
     horizon = (CLEAR_HORIZON * (1.0 - clouds) + 1.05 * CLOUD * clouds) * dim

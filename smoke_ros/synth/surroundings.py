@@ -184,7 +184,7 @@ def _poles_and_signs(
 
 
 def _wall_paint(rng: Generator) -> Vector3:
-    light = float(rng.uniform(0.25, 0.95))
+    light = float(rng.uniform(0.15, 0.8))
     warm = float(rng.uniform(0.0, 0.35)) * (rng.random() < 0.6)
     return light, light * (1.0 - 0.5 * warm), light * (1.0 - warm)
 
