@@ -67,11 +67,18 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'file://... or package://package/path; empty: as in params_file',
         ),
         DeclareLaunchArgument(
-            'image', default_value='image', description='topic with the images of the camera'
+            'cameras', default_value='',
+            description='names of several cameras, such as front,left; empty: one, or as in '
+            'params_file',
+        ),
+        DeclareLaunchArgument(
+            'image', default_value='image',
+            description="topic with the images of the camera; of several, below each one's name, "
+            'or where {camera} stands for it',
         ),
         DeclareLaunchArgument(
             'camera_info', default_value='camera_info',
-            description='topic with the CameraInfo that belongs to the images',
+            description='topic with the CameraInfo that belongs to the images, as image',
         ),
         DeclareLaunchArgument(
             'namespace', default_value='', description='namespace of the node and its topics'
@@ -107,7 +114,7 @@ def _actions(context: LaunchContext) -> list[Node]:
     given = {
         name: LaunchConfiguration(name).perform(context)
         for name in (
-            *PARAMETERS, 'params_file', 'image', 'camera_info', 'namespace', 'name',
+            *PARAMETERS, 'params_file', 'cameras', 'image', 'camera_info', 'namespace', 'name',
             'use_sim_time', 'log_level', 'rviz', 'rviz_config', 'fixed_frame',
         )
     }  # fmt: skip
@@ -124,16 +131,36 @@ def _smoke_node(given: dict[str, str]) -> Node:
         name=given['name'],
         namespace=given['namespace'],
         parameters=[given['params_file'], _given_parameters(given)],
-        remappings=[('image', given['image']), ('camera_info', given['camera_info'])],
+        remappings=_inputs(given),
         arguments=['--ros-args', '--log-level', given['log_level']],
         output='screen',
     )
 
 
+def _inputs(given: dict[str, str]) -> list[tuple[str, str]]:
+    """Return which topics the node's inputs are."""
+    topics = ('image', 'camera_info')
+    cameras = _cameras(given)
+    if not cameras:
+        return [(topic, given[topic]) for topic in topics]
+    return [(f'{camera}/{t}', _of_camera(given[t], camera)) for camera in cameras for t in topics]
+
+
+def _cameras(given: dict[str, str]) -> list[str]:
+    return [name.strip() for name in given['cameras'].split(',') if name.strip()]
+
+
+def _of_camera(topic: str, camera: str) -> str:
+    return topic.replace('{camera}', camera) if '{camera}' in topic else f'{camera}/{topic}'
+
+
 def _rviz(given: dict[str, str]) -> Node:
     frame = given['fixed_frame']
     node = _absolute(given['name'], given['namespace'])
-    image = _absolute(given['image'], given['namespace'])
+    topic = given['image']
+    if cameras := _cameras(given):  # of several, RViz shows the first
+        node, topic = f'{node}/{cameras[0]}', _of_camera(topic, cameras[0])
+    image = _absolute(topic, given['namespace'])
     return Node(
         package='rviz2',
         executable='rviz2',
@@ -148,11 +175,13 @@ def _rviz(given: dict[str, str]) -> Node:
     )
 
 
-def _given_parameters(given: dict[str, str]) -> dict[str, ParameterValue | bool]:
+def _given_parameters(given: dict[str, str]) -> dict[str, ParameterValue | list[str] | bool]:
     # A string is to stay one, also where it looks like a number.
-    parameters: dict[str, ParameterValue | bool] = {
+    parameters: dict[str, ParameterValue | list[str] | bool] = {
         name: ParameterValue(given[name], value_type=str) for name in PARAMETERS if given[name]
     }
+    if cameras := _cameras(given):
+        parameters['cameras'] = cameras
     return {**parameters, **_sim_time(given)}
 
 

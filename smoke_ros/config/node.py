@@ -11,6 +11,10 @@ from smoke_ros.config.options import check, option
 #: The value of ``classes`` that stands for every class of the model.
 ALL_CLASSES = 'all'
 
+#: Stands for a camera's name in ``camera_info_url``.
+CAMERA_PLACE = '{camera}'
+
+_CAMERA_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
 
 
@@ -39,6 +43,11 @@ class NodeConfig:
         (ALL_CLASSES,), "names of the classes to publish, or 'all'", live=True
     )
 
+    cameras: tuple[str, ...] = option(
+        ('',),
+        "names of the cameras: the topics of 'front' are front/image, front/camera_info, "
+        "~/front/detections and so on; '' is a camera whose topics have no name before them",
+    )
     image_transport: str = option(
         'raw',
         'what arrives on the image topic: sensor_msgs/Image, or sensor_msgs/CompressedImage '
@@ -74,7 +83,7 @@ class NodeConfig:
     camera_info_url: str = option(
         '',
         'calibration YAML to use instead of the camera_info topic: a path, file://... or '
-        'package://package/path',
+        'package://package/path; {camera} in it stands for the name of each camera',
     )
     rectification: str = option(
         'auto',
@@ -100,6 +109,24 @@ class NodeConfig:
             raise ValueError('model must be the name of a model or the path of a weights file')
         if not self.classes or '' in self.classes:
             raise ValueError(f"classes must be class names or ['all'], got {list(self.classes)}")
+
+        self._check_cameras()
+
+    def _check_cameras(self) -> None:
+        names = self.cameras
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f'cameras must be different names, got {list(names)}')
+        for name in names:
+            if not _CAMERA_NAME.fullmatch(name) and names != ('',):
+                raise ValueError(
+                    'cameras must be names of letters, digits and underscores that begin with a '
+                    f'letter, got {name!r}'
+                )
+        if self.camera_info_url and len(names) > 1 and CAMERA_PLACE not in self.camera_info_url:
+            raise ValueError(
+                f'camera_info_url must contain {CAMERA_PLACE} where there are several cameras, '
+                f'which have a calibration each, got {self.camera_info_url!r}'
+            )
 
     def selected(self, available: tuple[str, ...]) -> frozenset[str]:
         """Return the classes to publish out of those that the model knows.

@@ -71,17 +71,20 @@ class CameraStream:
         Stands for camera infos, where there is a calibration file.
     errors
         What the covariances are made from.
+    name
+        Stands before the names of all its topics, where it has one.
     """
 
     def __init__(
         self, node: LifecycleNode, config: NodeConfig, log: ThrottledLog,
-        calibration: Calibration | None = None, errors: ErrorModel | None = None,
+        calibration: Calibration | None = None, errors: ErrorModel | None = None, name: str = '',
     ) -> None:  # fmt: skip
         self._node = node
         self._config = config
         self._log = log
         self._errors = errors or ErrorModel()
-        self.image_topic = node.resolve_topic_name('image')
+        self._folder = f'{name}/' if name else ''
+        self.image_topic = node.resolve_topic_name(f'{self._folder}image')
         self.rectified = is_rectified(config.rectification, self.image_topic)
         if calibration is not None:
             camera_from_calibration(calibration, rectified=self.rectified)  # is it usable at all?
@@ -94,9 +97,9 @@ class CameraStream:
         self.setup: CameraSetup | None = None
         self.statistics = FrameStatistics()
         create = node.create_lifecycle_publisher
-        self._detections = create(Detection3DArray, '~/detections', RELIABLE)
-        self._markers = create(MarkerArray, '~/markers', RELIABLE)
-        self._debug_image = create(Image, '~/debug_image', SENSOR_DATA)
+        self._detections = create(Detection3DArray, f'~/{self._folder}detections', RELIABLE)
+        self._markers = create(MarkerArray, f'~/{self._folder}markers', RELIABLE)
+        self._debug_image = create(Image, f'~/{self._folder}debug_image', SENSOR_DATA)
 
     def start(self, put: Callable[[CameraStream, Frame], bool]) -> None:
         """Subscribe; ``put`` takes each frame and says whether it dropped one for it."""
@@ -107,7 +110,7 @@ class CameraStream:
 
         self.statistics = FrameStatistics()
         self._inputs = CameraInputs(
-            self._node, self._config, self._log,
+            self._node, self._config, self._log, folder=self._folder,
             arrived=self.statistics.arrived, deliver=deliver, refuse=self.refuse_image,
         )  # fmt: skip
 

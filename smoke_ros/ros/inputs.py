@@ -41,6 +41,8 @@ class CameraInputs:
     ----------
     node
         The node that subscribes to the relative names ``image`` and ``camera_info``.
+    folder
+        Stands before the two, '' or ending in a slash.
     config
         Transport, quality of service and synchronisation.
     log
@@ -59,6 +61,7 @@ class CameraInputs:
         config: NodeConfig,
         log: ThrottledLog,
         *,
+        folder: str = '',
         arrived: Callable[[], None],
         deliver: Callable[[ImageMessage, CameraInfo | None], None],
         refuse: Callable[[str], None],
@@ -69,8 +72,8 @@ class CameraInputs:
         self._arrived = arrived
         self._deliver = deliver
         self._refuse = refuse
-        self.image_topic = node.resolve_topic_name('image')
-        self.camera_info_topic = node.resolve_topic_name('camera_info')
+        self.image_topic = node.resolve_topic_name(f'{folder}image')
+        self.camera_info_topic = node.resolve_topic_name(f'{folder}camera_info')
         self._needs_camera_info = not config.camera_info_url
         self._latest_info: CameraInfo | None = None
         self._newest_stamp_ns: dict[str, int] = {}

@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionInfo
 
-from smoke_ros.config.node import NodeConfig
+from smoke_ros.config.node import CAMERA_PLACE, NodeConfig
 from smoke_ros.detector import Detector
 from smoke_ros.models import RANDOM
 from smoke_ros.ros.camera_info import calibration_from_url
@@ -166,15 +166,12 @@ class SmokeNode(LifecycleNode):
     def _configure(self, settings: Settings) -> None:
         config = settings.node
         _set_threads(config)
-        calibration = None
-        if config.camera_info_url:
-            calibration = calibration_from_url(config.camera_info_url)
-        self._streams = [CameraStream(self, config, self._log, calibration)]
+        self._streams = [self._open_stream(config, camera) for camera in config.cameras]
         detector = self._load_detector(
             config.model, device=config.device, config=settings.detector
         )
         config.selected(detector.model.classes)
-        duration = _warm_up(detector)
+        duration = _warm_up(detector, len(self._streams))
         self._detector = detector
         self._pipeline = Pipeline(detector, settings, self.get_logger())
         self.get_logger().info(
@@ -187,6 +184,13 @@ class SmokeNode(LifecycleNode):
                 'the model has random weights: it is for trying out topics and speed, and detects '
                 'nothing; choose another with the parameter model'
             )
+
+    def _open_stream(self, config: NodeConfig, camera: str) -> CameraStream:
+        calibration = None
+        if config.camera_info_url:
+            url = config.camera_info_url.replace(CAMERA_PLACE, camera)
+            calibration = calibration_from_url(url)
+        return CameraStream(self, config, self._log, calibration, name=camera)
 
     def _stop(self) -> None:
         for stream in self._streams:
@@ -264,15 +268,20 @@ def _set_threads(config: NodeConfig) -> None:
         cv2.setNumThreads(config.opencv_threads)
 
 
-def _warm_up(detector: Detector) -> float:
-    """Run the detector once, which the first frame need not wait for then; return the seconds."""
+def _warm_up(detector: Detector, cameras: int) -> float:
+    """Run the detector, which the first frame need not wait for then; return the seconds.
+
+    Once for every number of images that may come together: an engine may compile for each.
+    """
     model = detector.model
     width, height = model.input_width, model.input_height
     focal = model.reference_focal_px
     K = [[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]]
     black = np.zeros((height, width, 3), np.uint8)
     begun = time.monotonic()
-    detector.detect(black, CameraModel.from_intrinsics(K, width, height))
+    camera = CameraModel.from_intrinsics(K, width, height)
+    for count in range(1, cameras + 1):
+        detector.detect_batch([black] * count, [camera] * count)
     return time.monotonic() - begun
 
 

@@ -139,19 +139,34 @@ def test_arguments_go_before_the_file(installed, tmp_path):
     (tmp_path / 'mine.yaml').write_text('/**: {ros__parameters: {model: a, score_threshold: 0.5}}')
     call = node_call(
         installed, f'params_file:={tmp_path / "mine.yaml"}', 'model:=123', 'device:=cuda:1',
-        'camera_info_url:=file:///camera.yaml', 'use_sim_time:=true', 'image:=/front/image_rect',
-        'camera_info:=/front/camera_info', 'namespace:=front', 'name:=eye', 'log_level:=debug',
+        'engine:=eager', 'camera_info_url:=file:///camera.yaml', 'use_sim_time:=true',
+        'image:=/front/image_rect', 'camera_info:=/front/camera_info',
+        'namespace:=front', 'name:=eye', 'log_level:=debug',
     )  # fmt: skip
     assert parameters_of(call) == {
         'model': '123',  # a string as it has to be, though it looks like a number
         'score_threshold': 0.5,
         'device': 'cuda:1',
+        'engine': 'eager',
         'camera_info_url': 'file:///camera.yaml',
         'use_sim_time': True,
     }
     assert {
         'image:=/front/image_rect', 'camera_info:=/front/camera_info', '__node:=eye',
         '__ns:=/front', '--log-level', 'debug',
+    } <= set(call['arguments'])  # fmt: skip
+
+
+def test_several_cameras(installed, tmp_path):
+    (tmp_path / 'mine.yaml').write_text('/**: {ros__parameters: {model: random}}')
+    call = node_call(
+        installed, f'params_file:={tmp_path / "mine.yaml"}', 'cameras:=front,left',
+        'image:=/rig/{camera}/image_rect',
+    )  # fmt: skip
+    assert parameters_of(call)['cameras'] == ['front', 'left']
+    assert {
+        'front/image:=/rig/front/image_rect', 'left/image:=/rig/left/image_rect',
+        'front/camera_info:=front/camera_info', 'left/camera_info:=left/camera_info',
     } <= set(call['arguments'])  # fmt: skip
 
 

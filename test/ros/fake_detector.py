@@ -31,6 +31,8 @@ class FakeDetector:
         self.detections = list(detections)
         self.cameras: list[CameraModel] = []
         self.images: list[np.ndarray] = []
+        #: How many images each pass had.
+        self.batches: list[int] = []
         self.error: Exception | None = None
         #: While cleared, the network is busy.
         self.idle = threading.Event()
@@ -41,11 +43,12 @@ class FakeDetector:
         geometry = InputGeometry.centred((camera.width, camera.height), size)
         return CameraSetup(geometry, 1.0, None, 1.0)
 
-    def detect(self, image, camera):
-        return []
+    def detect_batch(self, images, cameras):
+        return [[] for _ in images]
 
     def detect_timed(self, images, cameras, score_threshold, max_detections, classes):
         self.images += images
+        self.batches.append(len(images))
         self.cameras += cameras
         assert self.idle.wait(20.0)
         if self.error is not None:

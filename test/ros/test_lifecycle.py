@@ -172,7 +172,8 @@ def test_shutdown_from_active(start_node):
 
 def test_the_start_says_what_runs(start_node):
     bench = start_node()
-    assert bench.log.has('info', 'running fake, trained on nothing (random weights), on cpu;')
+    said = 'running fake, trained on nothing (random weights), on cpu (engine fake, float32);'
+    assert bench.log.has('info', said)
 
 
 def test_random_weights_are_warned_of(start_node):
