@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,10 @@ Linear = npt.NDArray[Any]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 #: Quality of files whose camera does not compress.
 BEST_QUALITY = 97
+#: Normal deviates of equal probability: a byte chooses one, four times as fast as drawing it.
+DEVIATES = np.array(
+    [statistics.NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)], np.float32
+)
 #: Steps of the table from linear to display values.
 TONES = 4096
 
@@ -71,7 +76,7 @@ def draw_look(config: SynthConfig, rng: Generator) -> Look:
     if rng.random() < 0.7 and strength > 0.0:
         quality = int(rng.integers(config.quality_low, config.quality_high + 1))
     return Look(
-        exposure=0.075 * math.exp(strength * float(np.clip(rng.normal(0.0, 0.5), -1.3, 1.3))),
+        exposure=0.085 * math.exp(strength * float(np.clip(rng.normal(0.0, 0.5), -1.3, 1.3))),
         bloom=sometimes(0.7, float(rng.exponential(0.08))),
         veil=sometimes(0.4, float(rng.exponential(0.05))),
         balance=(1.0 + temperature, 1.0 + tint, 1.0 - temperature),
@@ -84,7 +89,7 @@ def draw_look(config: SynthConfig, rng: Generator) -> Look:
         read_noise=sometimes(0.8, float(rng.exponential(0.004))),
         shot_noise=sometimes(0.8, float(rng.exponential(0.018))),
         gamma=math.exp(strength * float(rng.normal(0.0, 0.1))),
-        contrast=strength * float(np.clip(rng.normal(0.15, 0.25), -0.3, 0.8)),
+        contrast=strength * float(np.clip(rng.normal(0.2, 0.3), -0.3, 0.9)),
         black_level=sometimes(0.3, float(rng.uniform(0.0, 0.012))),
         quality=quality,
     )
@@ -116,7 +121,7 @@ def develop(radiance: Float32Array, look: Look, rng: Generator) -> Image:
     np.clip(light, 0.0, 1.0, out=light)
     if look.read_noise > 0.0 or look.shot_noise > 0.0:
         spread = np.sqrt(look.read_noise**2 + look.shot_noise**2 * light, dtype=np.float32)
-        light += spread * rng.standard_normal(light.shape, dtype=np.float32)
+        light += spread * DEVIATES[rng.integers(256, size=light.shape, dtype=np.uint8)]
         np.clip(light, 0.0, 1.0, out=light)
     steps = (light * np.float32(TONES - 1) + np.float32(0.5)).astype(np.uint16)
     return np.ascontiguousarray(tone_curve(look)[steps][..., ::-1])

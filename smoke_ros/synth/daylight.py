@@ -47,7 +47,7 @@ def _light(rng: Generator, azimuth: float, elevation_deg: float, clouds: float) 
     horizon = (CLEAR_HORIZON * (1.0 - clouds) + 1.05 * CLOUD * clouds) * dim
     if elevation_deg < 15.0:
         horizon = horizon * (1.15, 0.95, 0.8)
-    brightness = float(rng.uniform(0.75, 1.3))
+    brightness = float(np.exp(rng.uniform(np.log(0.7), np.log(1.8))))
     haze = float(np.exp(rng.uniform(np.log(2e-4), np.log(4e-3))))
     if rng.random() < 0.05:
         haze = float(rng.uniform(0.004, 0.015))
