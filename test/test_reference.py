@@ -8,7 +8,7 @@ from PIL import Image
 from reference_weights import save_checkpoint_of
 
 from smoke_ros.data.kitti import read_calibration
-from smoke_ros.detector import Detector
+from smoke_ros.detector import Detector, DetectorConfig
 from smoke_ros.preprocess import normalise, warp_image
 
 HEATMAP_TOLERANCE = 1e-4
@@ -21,10 +21,19 @@ def reference(shared_dir):
     return shared_dir / 'reference'
 
 
+@pytest.fixture(scope='module', params=['eager', 'compiled'])
+def config(request):
+    if request.param == 'compiled':
+        pytest.importorskip('numba')
+    return DetectorConfig(engine=request.param)
+
+
 @pytest.fixture(scope='module')
-def official(reference, tmp_path_factory):
+def official(reference, tmp_path_factory, config):
     path = tmp_path_factory.mktemp('weights') / 'any_name.bin'
-    return Detector.from_model(save_checkpoint_of(reference, 'official', path))
+    detector = Detector.from_model(save_checkpoint_of(reference, 'official', path), config=config)
+    assert detector.engine.name == config.engine
+    return detector
 
 
 @pytest.fixture(scope='module')
@@ -110,9 +119,9 @@ def assert_close(output, expected, tolerance):
     assert np.abs(found - expected).max() < tolerance
 
 
-def test_mmdet3d_outputs(reference, tmp_path):
+def test_mmdet3d_outputs(reference, tmp_path, config):
     path = save_checkpoint_of(reference, 'mmdet3d', tmp_path / 'model_final.pth')
-    detector = Detector.from_model(path)
+    detector = Detector.from_model(path, config=config)
     assert detector.model.classes == ('Pedestrian', 'Cyclist', 'Car')
     assert detector.model.channel_order == 'rgb'
     expected = np.load(reference / 'mmdet3d_seed1.npz')
