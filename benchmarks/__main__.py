@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
+from benchmarks.engines import HEADER, NETWORK_GFLOP, Row, list_cases, measure_engines
 from benchmarks.machine import convolution_peak, describe
 from benchmarks.node import measure_node
 from benchmarks.stages import measure_stages
@@ -21,9 +24,6 @@ from smoke_ros.detector import Detector
 from smoke_ros.files import write_text_atomically
 from smoke_ros.models import RANDOM
 
-#: What DLA-34 costs at 1280x384; multiplications and additions count one each.
-NETWORK_GFLOP = 113.9
-
 
 def main() -> int:
     """Measure, and print a table in Markdown."""
@@ -31,6 +31,12 @@ def main() -> int:
     parser.add_argument('--device', default='auto', help='default: a GPU where there is one')
     parser.add_argument('--repeats', type=int, default=7, help='of the network; others get more')
     parser.add_argument('--no-node', action='store_true', help='leave out what needs DDS')
+    parser.add_argument(
+        '--engines', nargs='*', metavar='NAME', help='only these; none at all without a name'
+    )
+    parser.add_argument(
+        '--batches', nargs='+', type=int, default=[], metavar='N', help='images at a time'
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='record all times')
     args = parser.parse_args()
 
@@ -55,9 +61,23 @@ def main() -> int:
                 timings.append(timing)
                 tqdm.write(format_row(timing, floor_ms))
                 bar.update()
+    rows = list(_print_engines(detector.device, args))
     if args.json:
-        write_text_atomically(args.json, as_json(machine, peak, timings))
+        write_text_atomically(args.json, as_json(machine, peak, timings, rows))
     return 0
+
+
+def _print_engines(device: torch.device, args: argparse.Namespace) -> Iterator[Row]:
+    """Print a row for each engine, precision and batch."""
+    if args.engines == []:
+        return
+    cases = list_cases(device, args.repeats, args.batches, args.engines or ())
+    print(f'\n{HEADER}')
+    with tqdm(total=len(cases), unit=' engines', leave=False, disable=None) as bar:
+        for row in measure_engines(cases):
+            tqdm.write(row.markdown())
+            bar.update()
+            yield row
 
 
 def format_row(timing: Timing, floor_ms: float) -> str:
@@ -68,13 +88,14 @@ def format_row(timing: Timing, floor_ms: float) -> str:
     return f'| {name} | {timing.median_ms:.2f} | {timing.p95_ms:.2f} | {timing.best_ms:.2f} |'
 
 
-def as_json(machine: dict[str, str], peak: float, timings: list[Timing]) -> str:
+def as_json(machine: dict[str, str], peak: float, timings: list[Timing], rows: list[Row]) -> str:
     """Return the record of a run."""
     return json.dumps(
         {
             'machine': machine,
             'convolution_peak_gflops': peak,
             'network_gflop': NETWORK_GFLOP,
+            'engines': [row.record() for row in rows],
             'times_ms': {timing.name: timing.times_ms for timing in timings},
         },
         indent=1,
