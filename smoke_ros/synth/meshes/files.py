@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,10 +122,11 @@ def load_model(folder: Path, calibration: Calibration) -> Model:
         If it cannot be used.
     """
     parts = read_parts(folder / calibration.file)
+    attached = {each[0]: read_parts(folder / each[0]) for each in calibration.attach}
     for file, x, y, z, *mirrored in calibration.attach:
         offset = np.array([x, y, z], float)
-        parts += [part.moved(offset, *mirrored) for part in read_parts(folder / file)]
-    parts = [part for part in parts if not named(material_name(part), calibration.drop)]
+        parts += [part.moved(offset, *mirrored) for part in attached[file]]
+    parts = join(part for part in parts if not named(material_name(part), calibration.drop))
     count = sum(len(part.corners) for part in parts)
     if count == 0:
         raise MeshFileError('it has no triangles')
@@ -151,6 +152,25 @@ def load_model(folder: Path, calibration: Calibration) -> Model:
     origin = low + extents * (0.5, 0.5, 0.0)
     meshes = [convert(part, rotation, origin, scale, calibration) for part in parts]
     return Model(calibration.name, calibration.class_name, tuple(meshes), calibration.held_out)
+
+
+def join(parts: Iterable[Part]) -> list[Part]:
+    """Make one part of those that share a material: fewer are drawn faster."""
+    groups: dict[tuple[int, bool], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((id(part.material), part.uv is None), []).append(part)
+    return [
+        Part(
+            np.concatenate([part.corners for part in group]),
+            np.concatenate([part.normals for part in group]),
+            np.concatenate([part.uv for part in group if part.uv is not None])
+            if textured
+            else None,
+            group[0].material,
+        )
+        for group in groups.values()
+        for textured in [group[0].uv is not None]
+    ]
 
 
 def read_parts(path: Path) -> list[Part]:

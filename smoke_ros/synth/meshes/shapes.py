@@ -33,6 +33,7 @@ RUBBER = Look((0.02, 0.02, 0.021), gloss=0.05)
 PLASTIC = Look((0.035, 0.035, 0.036), gloss=0.2)
 UNDERBODY = Look((0.015, 0.015, 0.015))
 CHROME = Look((0.55, 0.55, 0.56), gloss=0.85)
+GALVANISED_ROOF = Look((0.2, 0.2, 0.2), 0.1)
 STEEL = Look((0.3, 0.3, 0.31), gloss=0.4)
 HEADLIGHT = Look((0.75, 0.76, 0.78), gloss=1.0)
 TAILLIGHT = Look((0.38, 0.012, 0.012), gloss=0.8)
@@ -45,6 +46,8 @@ class Builder:
     """Collects triangles and makes a mesh of them."""
 
     name: str
+    #: Whether the mesh is moved so that its footprint's middle is the origin and it stands on z = 0.
+    is_grounded: bool = True
     _parts: list[tuple[FloatArray, FloatArray, FloatArray, Triangles, FloatArray]] = field(
         default_factory=list
     )
@@ -91,15 +94,26 @@ class Builder:
         self._parts.append((points, normals, looks, triangles, uv))
         return self
 
+    def add_mesh(self, mesh: Mesh, positions: FloatArray, normals: FloatArray) -> Builder:
+        """Add all of a mesh at other places."""
+        looks = np.column_stack((mesh.colours, mesh.paint, mesh.gloss)).astype(float)
+        uv = np.zeros((len(positions), 2)) if mesh.uv is None else mesh.uv
+        self._parts.append((positions, normals, looks, mesh.triangles, np.asarray(uv, float)))
+        return self
+
     def build(self, texture: Texture | None = None) -> Mesh:
         """Join everything that was added."""
         points, normals, looks, triangles, uv = zip(*self._parts, strict=True)
         starts = np.cumsum([0, *(len(each) for each in points[:-1])])
         joined = [each + start for each, start in zip(triangles, starts, strict=True)]
         values = np.concatenate(looks).astype(np.float32)
+        place = np.concatenate(points)
+        if self.is_grounded:
+            low, high = place.min(axis=0), place.max(axis=0)
+            place = place - (*((low + high) / 2)[:2], low[2])
         return Mesh(
             self.name,
-            np.concatenate(points).astype(np.float32),
+            place.astype(np.float32),
             np.concatenate(normals).astype(np.float32),
             np.ascontiguousarray(values[:, :3]),
             np.ascontiguousarray(values[:, 3]),
@@ -218,3 +232,35 @@ def smooth_normals(points: FloatArray, rows: int, columns: int) -> FloatArray:
     surface = points.reshape(rows, columns, 3)
     normals = np.cross(np.gradient(surface, axis=0), np.gradient(surface, axis=1))
     return normals.reshape(-1, 3)
+
+
+def add_sheet(
+    builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, *,
+    lift: float = 0.0, shade: npt.ArrayLike = 1.0,
+) -> None:  # fmt: skip
+    """Add a smooth surface through a grid of points.
+
+    Parameters
+    ----------
+    builder
+        What it is added to.
+    points
+        (rows, columns, 3).
+    look
+        Of the surface.
+    outwards
+        A direction on the surface's outer side, seen from its middle.
+    lift
+        Metres to move it outwards, to lie on top of another surface.
+    shade
+        Factor of the colour.
+    """
+    rows, columns = points.shape[:2]
+    normals = smooth_normals(points, rows, columns)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    triangles = grid(rows, columns)
+    if normals.mean(axis=0) @ np.asarray(outwards, float) < 0:
+        normals = -normals
+        triangles = triangles[:, ::-1]
+    lifted = points.reshape(-1, 3) + lift * normals
+    builder.add(lifted, triangles, look, normals=normals, shade=shade)

@@ -87,16 +87,20 @@ def describe(
         colour = (1.0, 1.0, 1.0) if painted else find_colour(material)
         return Surface(np.tile(colour, (count, 1)), np.full(count, float(painted)), gloss, None)
     texture = np.array(image.convert('RGBA'))
-    mask = paint_mask(texture, calibration) if painted else np.zeros(texture.shape[:2], bool)
-    share = sample(mask, uv).mean(axis=1)
-    if calibration.body_colour:
-        texture = bleach(texture, mask, calibration.body_colour)
+    texels = sample(texture, uv)
+    if not painted:
+        paint = np.zeros(count)
+    else:
+        paint = (paint_mask(texels, calibration).mean(axis=1) > 0.5).astype(float)
     if calibration.bake:
-        colours = linear_from_srgb(sample(texture, uv)[:, 0, :3])
-        return Surface(colours, (share > 0.5).astype(float), gloss, None)
+        texels = bleach(texels, calibration) if painted else texels
+        return Surface(linear_from_srgb(texels[:, 0, :3]), paint, gloss, None)
+    texture = shrink(texture)
+    if painted:
+        texture = bleach(texture, calibration)
     if calibration.alpha != 'opacity':
         texture[..., 3] = 255
-    return Surface(np.ones((count, 3)), (share > 0.5).astype(float), gloss, shrink(texture))
+    return Surface(np.ones((count, 3)), paint, gloss, texture)
 
 
 def find_image(material: Any) -> Image.Image | None:
@@ -114,24 +118,25 @@ def find_colour(material: Any) -> FloatArray:
     return linear_from_srgb((150, 150, 150) if diffuse is None else np.asarray(diffuse)[:3])
 
 
-def paint_mask(texture: npt.NDArray[np.uint8], calibration: Calibration) -> npt.NDArray[np.bool_]:
-    """Return which texels of a painted material are the body's, (H, W)."""
+def paint_mask(texels: npt.NDArray[np.uint8], calibration: Calibration) -> npt.NDArray[np.bool_]:
+    """Return which texels, (..., 4), of a painted material are the body's."""
     if calibration.alpha == 'paint':
-        return texture[..., 3] >= 128
+        return texels[..., 3] >= 128
     if calibration.body_colour:
         body = linear_from_srgb(calibration.body_colour)
-        colours = linear_from_srgb(texture[..., :3])
+        colours = linear_from_srgb(texels[..., :3])
         length = np.maximum(np.linalg.norm(colours, axis=-1), 1e-3)
         return np.asarray(colours @ body > SAME_HUE * length * np.linalg.norm(body))
-    return np.ones(texture.shape[:2], bool)
+    return np.ones(texels.shape[:-1], bool)
 
 
-def bleach(
-    texture: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], colour: Sequence[int]
-) -> npt.NDArray[np.uint8]:
+def bleach(texels: npt.NDArray[np.uint8], calibration: Calibration) -> npt.NDArray[np.uint8]:
     """Make the body's texels grey, white where they have the body's colour, to be painted."""
-    grey = 255.0 * texture[..., :3].astype(float).max(axis=-1) / max(colour)
-    bleached = texture.copy()
+    if not calibration.body_colour:
+        return texels
+    grey = 255.0 * texels[..., :3].astype(float).max(axis=-1) / max(calibration.body_colour)
+    mask = paint_mask(texels, calibration)
+    bleached = texels.copy()
     bleached[mask, :3] = np.clip(grey[mask], 0.0, 255.0).astype(np.uint8)[:, None]
     return bleached
 

@@ -1,0 +1,300 @@
+"""Cars, vans and pick-ups of many proportions: a body with windows, lights and wheels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from smoke_ros.structures import FloatArray
+from smoke_ros.synth.meshes.car_body import Shape
+from smoke_ros.synth.meshes.shapes import (
+    CHROME,
+    GLASS,
+    HEADLIGHT,
+    INDICATOR,
+    PAINT,
+    PLASTIC,
+    PLATE,
+    STEEL,
+    TAILLIGHT,
+    UNDERBODY,
+    Builder,
+    Look,
+    add_sheet,
+)
+from smoke_ros.synth.meshes.wheels import add_wheel
+from smoke_ros.synth.scene import Mesh
+
+#: Metres that windows and lights stand out of the surface that they lie on.
+LIFT_M = 0.007
+WHEEL_WIDTH_M = 0.2
+RIMS = (
+    Look((0.42, 0.42, 0.43), 0.6), Look((0.25, 0.25, 0.26), 0.5), Look((0.07, 0.07, 0.075), 0.5)
+)  # fmt: skip
+#: Where the body is sampled up its side, and across its ends: patches bend at the same places.
+ROWS = np.array([0.0, 0.12, 0.5, 0.75, 0.92, 1.0])
+END_ACROSS = np.array(
+    [-1, -0.985, -0.94, -0.85, -0.65, -0.3, 0.0, 0.3, 0.65, 0.85, 0.94, 0.985, 1]
+)
+SEAM = Look((0.02, 0.02, 0.02), 0.1)
+
+#: Means of the proportions; a model varies all of them.
+STYLES = {
+    'hatchback': Shape(3.95, 1.47, 1.69, 0.25, 0.43, 0.86, 0.975, 0.50, 0.64, 0.66),
+    'sedan': Shape(4.45, 1.44, 1.73, 0.285, 0.45, 0.72, 0.87, 0.49, 0.63, 0.68),
+    'estate': Shape(4.5, 1.48, 1.73, 0.275, 0.42, 0.91, 0.985, 0.49, 0.62, 0.64),
+    'suv': Shape(4.35, 1.68, 1.80, 0.255, 0.39, 0.89, 0.975, 0.55, 0.65, 0.67, clearance=0.23,
+                 wheel_radius=0.35),
+    'city': Shape(3.45, 1.49, 1.6, 0.18, 0.38, 0.86, 0.975, 0.50, 0.65, 0.66, wheel_radius=0.28,
+                  front_axle=0.165, rear_axle=0.845),
+    'coupe': Shape(4.25, 1.34, 1.75, 0.32, 0.48, 0.68, 0.91, 0.49, 0.63, 0.68,
+                   wheel_radius=0.32),
+    'minivan': Shape(4.3, 1.66, 1.76, 0.17, 0.38, 0.92, 0.985, 0.50, 0.61, 0.61,
+                     roof_width=0.82),
+}  # fmt: skip
+VAN = Shape(5.1, 2.15, 1.92, 0.14, 0.27, 0.975, 0.995, 0.43, 0.56, 0.55, roof_width=0.88,
+            wheel_radius=0.33, clearance=0.22, front_axle=0.18, rear_axle=0.8,
+            arch=0.07)  # fmt: skip
+PICKUP = Shape(5.1, 1.77, 1.82, 0.27, 0.38, 0.56, 0.595, 0.56, 0.63, 0.63, wheel_radius=0.37,
+               clearance=0.27, rear_axle=0.8)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trim:
+    """What tells cars of one shape apart, besides their paint."""
+
+    rim: Look
+    spokes: int
+    tail_lights: str
+    plain_bumper: bool
+    dark_lower_grille: bool
+    rear_windows: bool = True
+    tail_height: float = 0.7
+    light_height: float = 0.62
+    light_width: float = 0.36
+
+
+def draw_shape(mean: Shape, rng: np.random.Generator) -> Shape:
+    """Vary the proportions of a style."""
+
+    def about(value: float, spread: float) -> float:
+        return float(value + np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread))
+
+    scale = about(1.0, 0.03)
+    screen = about(mean.screen, 0.015)
+    nose = about(mean.nose, 0.02)
+    return replace(
+        mean,
+        length=mean.length * scale * about(1.0, 0.025),
+        height=mean.height * about(1.0, 0.025),
+        width=mean.width * (0.5 + 0.5 * scale) * about(1.0, 0.015),
+        screen=screen,
+        roof_front=about(mean.roof_front - mean.screen, 0.015) + screen,
+        roof_rear=about(mean.roof_rear, 0.012),
+        nose=nose,
+        cowl=max(about(mean.cowl, 0.012), nose + 0.05),
+        tail=about(mean.tail, 0.015),
+        roof_width=about(mean.roof_width, 0.025),
+        clearance=about(mean.clearance, 0.012),
+        wheel_radius=about(mean.wheel_radius, 0.012),
+        front_axle=about(mean.front_axle, 0.008),
+        rear_axle=about(mean.rear_axle, 0.01),
+        corner=max(0.12, about(mean.corner, 0.06)),
+        arch=max(0.02, about(mean.arch, 0.012)),
+    )
+
+
+def draw_trim(rng: np.random.Generator) -> Trim:
+    """Draw lights, rims and bumpers."""
+    return Trim(
+        RIMS[int(rng.choice(3, p=[0.6, 0.25, 0.15]))],
+        int(rng.choice([0, 5, 6, 7, 9])),
+        str(rng.choice(['upright', 'block', 'wide'], p=[0.35, 0.4, 0.25])),
+        bool(rng.random() < 0.7),
+        bool(rng.random() < 0.7),
+        tail_height=float(rng.uniform(0.62, 0.78)),
+        light_height=float(rng.uniform(0.56, 0.68)),
+        light_width=float(rng.uniform(0.3, 0.42)),
+    )
+
+
+def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
+    """Make a car of any shape."""
+    builder = Builder(name)
+    _add_body(builder, shape)
+    _add_cabin(builder, shape)
+    _add_windows(builder, shape, trim)
+    _add_front(builder, shape, trim)
+    _add_rear(builder, shape, trim)
+    _add_sides(builder, shape, trim)
+    _add_wheels(builder, shape, trim)
+    return builder.build()
+
+
+def _patch(
+    builder: Builder, shape: Shape, look: Look, *, x: tuple[float, float] | float,
+    s: tuple[float, float] | float, t: tuple[float, float], lift: float = LIFT_M,
+) -> None:  # fmt: skip
+    """Lay a patch onto the body's end (x is one number) or side (s is one number)."""
+    rows = _between(ROWS, *t)[:, None]
+    if isinstance(x, tuple):
+        places = shape.stations()[::-1]
+        points = shape.body(_between(places, *x), s, rows)
+        outwards = (0.0, float(np.sign(s)), 0.0)
+    else:
+        assert isinstance(s, tuple)
+        points = shape.body(x, _between(END_ACROSS, *s), rows)
+        outwards = (float(np.sign(x)), 0.0, 0.0)
+    add_sheet(builder, points, look, outwards, lift=lift)
+
+
+def _between(places: FloatArray, low: float, high: float) -> FloatArray:
+    """Return the ends of a range, and the places inside it."""
+    margin = 1e-3
+    return np.concatenate(
+        ([low], places[(places > low + margin) & (places < high - margin)], [high])
+    )
+
+
+def _add_body(builder: Builder, shape: Shape) -> None:
+    stations = shape.stations()
+    rows = ROWS[:, None]
+    for side in (-1, 1):
+        add_sheet(builder, shape.body(stations, side, rows), PAINT, (0, side, 0))
+    across = np.array([-1.0, -0.96, -0.85, -0.5, 0.0, 0.5, 0.85, 0.96, 1.0])
+    front, rear = shape.x([shape.screen, shape.rear_foot])
+    for part in (stations[stations >= front - 1e-3], stations[stations <= rear + 1e-3]):
+        if len(part) > 1:
+            points = shape.body(part[:, None], across, 1.0)
+            add_sheet(builder, points, PAINT, (0, 0, 1))
+    half = shape.length / 2
+    for x in (half, -half):
+        add_sheet(builder, shape.body(x, END_ACROSS, rows), PAINT, (x, 0, 0))
+    inner = 0.40 * shape.width
+    builder.box((-half + 0.22, -inner, shape.clearance - 0.03),
+                (half - 0.22, inner, 0.55 * shape.height * shape.nose + 0.25), UNDERBODY)  # fmt: skip
+
+
+def _add_cabin(builder: Builder, shape: Shape) -> None:
+    q = np.array([0.0, 0.35, 0.7, 1.0, 1.08, 1.3, 1.6, 1.85, 2.0, 2.3, 2.65, 3.0])[:, None]
+    across = np.array([-1.0, -0.93, -0.8, -0.4, 0.0, 0.4, 0.8, 0.93, 1.0])
+    add_sheet(builder, shape.cabin(q, across), PAINT, (0, 0, 1))
+    front, rear = shape.side_ends()
+    x = np.unique(np.append(np.linspace(front, rear, 9), shape.cabin([1.0, 2.0], 1.0)[:, 0]))
+    for side in (-1, 1):
+        points = shape.cabin_side(x, np.array([0.0, 0.5, 1.0])[:, None], side)
+        add_sheet(builder, points, PAINT, (0, side, 0))
+
+
+def _add_windows(builder: Builder, shape: Shape, trim: Trim) -> None:
+    across = np.linspace(-0.9, 0.9, 7)
+    screen = shape.cabin(np.linspace(0.04, 0.93, 5)[:, None], across)
+    add_sheet(builder, screen, GLASS, (1, 0, 0.5), lift=LIFT_M)
+    if trim.rear_windows:
+        rear = shape.cabin(np.linspace(2.1, 2.82, 4)[:, None], 0.93 * across)
+        add_sheet(builder, rear, GLASS, (-1, 0, 0.3), lift=LIFT_M)
+    for first, last in _side_windows(shape, trim):
+        x = np.linspace(first, last, 6)
+        for side in (-1, 1):
+            points = shape.cabin_side(x, np.linspace(0.1, 0.86, 3)[:, None], side)
+            add_sheet(builder, points, GLASS, (0, side, 0), lift=LIFT_M)
+
+
+def _side_windows(shape: Shape, trim: Trim) -> list[tuple[float, float]]:
+    """Return where the windows of a side start and end, metres along the car."""
+    front, rear = shape.side_ends()
+    roof_rear = float(shape.cabin(2.0, 1.0)[0])
+    start = front - 0.22 * (front - float(shape.cabin(1.0, 1.0)[0]))
+    pillar = start - 0.47 * (start - max(rear, roof_rear - 0.25))
+    if not trim.rear_windows:
+        return [(start, start - min(1.15, 0.8 * (start - rear)))]
+    end = rear + 0.3 * (roof_rear - rear) + 0.1
+    windows = [(start, pillar + 0.04)]
+    if pillar - 0.05 - end > 1.5:
+        third = end + 0.38 * (pillar - end)
+        return [*windows, (pillar - 0.05, third + 0.05), (third - 0.05, end)]
+    return [*windows, (pillar - 0.05, end)]
+
+
+def _add_front(builder: Builder, shape: Shape, trim: Trim) -> None:
+    x = shape.length / 2
+    low, high = trim.light_height, trim.light_height + 0.2
+    for side in (-1, 1):
+        inner, outer = sorted((side * (0.97 - trim.light_width), side * 0.975))
+        _patch(builder, shape, HEADLIGHT, x=x, s=(inner, outer), t=(low, high))
+        _patch(builder, shape, PLASTIC, x=x, s=(inner, outer), t=(low - 0.02, low))
+        _patch(builder, shape, HEADLIGHT, x=(x - 0.22, x), s=float(side), t=(low + 0.04, high))
+        _patch(builder, shape, INDICATOR, x=(x - 0.26, x - 0.2), s=float(side),
+               t=(low + 0.05, high - 0.03))  # fmt: skip
+        inner, outer = sorted((side * 0.68, side * 0.86))
+        _patch(builder, shape, PLASTIC, x=x, s=(inner, outer), t=(0.17, 0.3))
+    wide = 0.93 - trim.light_width
+    _patch(builder, shape, PLASTIC, x=x, s=(-wide, wide), t=(low - 0.02, high - 0.04))
+    _patch(builder, shape, CHROME, x=x, s=(-wide, wide), t=(high - 0.05, high - 0.02))
+    _patch(builder, shape, CHROME, x=x, s=(-0.07, 0.07), t=(low + 0.02, high - 0.06),
+           lift=2 * LIFT_M)  # fmt: skip
+    if trim.dark_lower_grille:
+        _patch(builder, shape, PLASTIC, x=x, s=(-0.6, 0.6), t=(0.1, 0.34))
+    _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.09))
+    _patch(builder, shape, PLATE, x=x, s=(-0.3, 0.3), t=(0.36, 0.36 + 0.11 / shape.nose * 0.9),
+           lift=2 * LIFT_M)  # fmt: skip
+
+
+def _add_rear(builder: Builder, shape: Shape, trim: Trim) -> None:
+    x = -shape.length / 2
+    inner_edge, low, high = {
+        'upright': (0.76, trim.tail_height - 0.16, 0.99),
+        'block': (0.64, trim.tail_height, trim.tail_height + 0.22),
+        'wide': (0.5, trim.tail_height + 0.02, trim.tail_height + 0.17),
+    }[trim.tail_lights]
+    for side in (-1, 1):
+        inner, outer = sorted((side * inner_edge, side * 0.985))
+        _patch(builder, shape, TAILLIGHT, x=x, s=(inner, outer), t=(low, high))
+        _patch(builder, shape, TAILLIGHT, x=(x, x + 0.2), s=float(side), t=(low, high))
+        inner, outer = sorted((side * (inner_edge + 0.03), side * 0.93))
+        middle = 0.5 * (low + high)
+        _patch(builder, shape, Look((0.5, 0.4, 0.38), 0.8), x=x, s=(inner, outer),
+               t=(middle - 0.03, middle + 0.02), lift=2 * LIFT_M)  # fmt: skip
+    _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.15))
+    plate = 0.52 if trim.tail_height > 0.7 else 0.34
+    _patch(builder, shape, PLATE, x=x, s=(-0.31, 0.31), t=(plate, plate + 0.15), lift=2 * LIFT_M)
+    _patch(builder, shape, SEAM, x=x, s=(-0.93, 0.93), t=(0.465, 0.48))
+    if not trim.plain_bumper:
+        _patch(builder, shape, PLASTIC, x=x, s=(-0.97, 0.97), t=(0.3, 0.44))
+    builder.tube((x + 0.15, 0.3 * shape.width, shape.clearance),
+                 (x + 0.03, 0.3 * shape.width, shape.clearance), 0.03, STEEL, sides=6)  # fmt: skip
+
+
+def _add_sides(builder: Builder, shape: Shape, trim: Trim) -> None:
+    front, rear = shape.axles
+    reach = 1.25 * shape.wheel_radius
+    windows = _side_windows(shape, trim)
+    seams = [windows[0][0] + 0.02, windows[0][1] - 0.045]
+    if len(windows) > 1:
+        seams.append(max(windows[1][1] + 0.12, rear + 0.25))
+    for side in (-1.0, 1.0):
+        span = (rear + reach, front - reach)
+        _patch(builder, shape, PLASTIC, x=span, s=side, t=(0.0, 0.08))
+        for x in seams:
+            low = 0.12 if x > rear + reach else 0.65
+            _patch(builder, shape, SEAM, x=(x - 0.006, x + 0.006), s=side, t=(low, 0.97))
+        if not trim.plain_bumper:
+            _patch(builder, shape, PLASTIC, x=span, s=side, t=(0.36, 0.44))
+        for x in seams[1:]:
+            _patch(builder, shape, PLASTIC, x=(x + 0.08, x + 0.24), s=side, t=(0.78, 0.81),
+                   lift=0.02)  # fmt: skip
+        mirror_x = windows[0][0] - 0.12
+        waist = float(shape.waist(mirror_x))
+        outer = shape.width / 2
+        low, high = sorted((side * (outer - 0.16), side * outer))
+        builder.box((mirror_x - 0.06, low, waist + 0.03), (mirror_x + 0.1, high, waist + 0.16),
+                    PAINT, top=0.85)  # fmt: skip
+
+
+def _add_wheels(builder: Builder, shape: Shape, trim: Trim) -> None:
+    y = shape.width / 2 * 0.965 - WHEEL_WIDTH_M / 2
+    for x in shape.axles:
+        for side in (-1, 1):
+            add_wheel(builder, (x, side * y, shape.wheel_radius), shape.wheel_radius,
+                      WHEEL_WIDTH_M, trim.rim, spokes=trim.spokes)  # fmt: skip

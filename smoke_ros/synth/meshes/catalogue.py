@@ -1,0 +1,172 @@
+"""All models that scenes are made of, by the part that they play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from smoke_ros.structures import Vector3
+from smoke_ros.synth.meshes import buildings, cars, furniture, people, plants, trucks
+from smoke_ros.synth.scene import Mesh
+
+#: One model in so many is kept from training, for the test set.
+HELD_OUT_EVERY = 6
+#: How many of each kind are built in.
+CARS_PER_STYLE, VANS, PICKUPS, TRUCKS_PER_KIND, BUSES, TRAMS = 9, 14, 4, 3, 5, 2
+PEOPLE, CYCLISTS, MOTORCYCLES = 48, 20, 4
+TREES, BUSHES, HEDGES, BUILDINGS, LAMPS, SIGNS = 14, 6, 6, 30, 6, 16
+
+Maker = Callable[[str, np.random.Generator], Sequence[Mesh]]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Something that can stand in a scene."""
+
+    name: str
+    #: KITTI's type name, '' for what is never labelled.
+    class_name: str
+    #: Parts, which share the object frame.
+    meshes: tuple[Mesh, ...]
+    #: Length, height, width of the box around all parts, metres.
+    dimensions: Vector3
+    #: Whether it is kept from training.
+    held_out: bool = False
+
+    @classmethod
+    def of(cls, name: str, class_name: str, meshes: Sequence[Mesh], held_out: bool) -> Model:
+        """Make a model of meshes whose common footprint is around the origin."""
+        points = np.concatenate([mesh.positions for mesh in meshes])
+        length, width, height = np.ptp(points, axis=0).astype(float).tolist()
+        return cls(name, class_name, tuple(meshes), (length, height, width), held_out)
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Models by the part that they play."""
+
+    #: Car, Van, Truck (buses too) and Tram.
+    vehicles: list[Model] = field(default_factory=list)
+    people: list[Model] = field(default_factory=list)
+    cyclists: list[Model] = field(default_factory=list)
+    #: Motorcycles, bins, bollards, shelters: about as large as what is labelled, but not.
+    distractors: list[Model] = field(default_factory=list)
+    trees: list[Model] = field(default_factory=list)
+    #: Pieces along x, as the fences; the first fence is a guard rail.
+    hedges: list[Model] = field(default_factory=list)
+    fences: list[Model] = field(default_factory=list)
+    #: Lamps reach to +x.
+    poles: list[Model] = field(default_factory=list)
+    #: They face -x.
+    signs: list[Model] = field(default_factory=list)
+    #: Their front is -y.
+    buildings: list[Model] = field(default_factory=list)
+
+    @classmethod
+    def built_in(cls, rng: np.random.Generator) -> Catalogue:
+        """Make all models that need no files; the same generator makes the same models."""
+        make = partial(_make, rng)
+        leaf_textures = [plants.draw_leaf_texture(rng) for _ in range(3)]
+        wall_textures = buildings.draw_wall_textures(rng)
+
+        def plant(maker: Callable[..., list[Mesh]]) -> Maker:
+            return lambda name, rng: maker(name, leaf_textures[int(rng.integers(3))], rng)
+
+        house: Maker = lambda name, rng: buildings.make_building(name, wall_textures, rng)  # noqa: E731
+        return cls(
+            vehicles=_make_vehicles(rng),
+            people=make('pedestrian', 'Pedestrian', _one(people.make_pedestrian), PEOPLE),
+            cyclists=make('cyclist', 'Cyclist', _one(people.make_cyclist), CYCLISTS),
+            distractors=[
+                *make('motorcycle', 'Misc', _one(furniture.make_motorcycle), MOTORCYCLES),
+                *make('bin', '', _one(furniture.make_bin), 3),
+                *make('bollard', '', _one(furniture.make_bollard), 1),
+                *make('bus_stop', '', _one(furniture.make_bus_stop), 2),
+            ],
+            trees=[
+                *make('tree', '', plant(plants.make_tree), TREES),
+                *make('bush', '', plant(plants.make_bush), BUSHES),
+            ],
+            hedges=make('hedge', '', plant(plants.make_hedge), HEDGES),
+            fences=[
+                *make('guard_rail', '', lambda name, _: furniture.make_guard_rail(name), 1),
+                *make('fence', '', furniture.make_fence, 4),
+                *make('wall', '', furniture.make_wall, 3),
+            ],
+            poles=[
+                *make('lamp', '', _one(furniture.make_lamp), LAMPS),
+                *make('mast', '', _one(furniture.make_mast), 3),
+            ],
+            signs=[
+                *make('sign', '', _one(furniture.make_sign), SIGNS),
+                *make('traffic_light', '', _one(furniture.make_traffic_light), 4),
+            ],
+            buildings=make('building', '', house, BUILDINGS),
+        )
+
+    def with_folder(self, path: Path, calibration: Path | None = None) -> Catalogue:
+        """Add the vehicles of a folder of mesh files.
+
+        Parameters
+        ----------
+        path
+            The folder; see :func:`smoke_ros.synth.meshes.files.load_folder`.
+        calibration
+            What says how the meshes stand; by default a `meshes.yaml` beside them.
+        """
+        from smoke_ros.synth.meshes.files import load_folder
+
+        return replace(self, vehicles=[*self.vehicles, *load_folder(path, calibration)])
+
+
+def _make(
+    rng: np.random.Generator, name: str, class_name: str, maker: Maker, count: int
+) -> list[Model]:
+    """Make models of one kind; one in :data:`HELD_OUT_EVERY` is held out."""
+    models = []
+    for index in range(count):
+        label = f'{name}_{index}'
+        held_out = index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+        models.append(Model.of(label, class_name, maker(label, rng), held_out))
+    return models
+
+
+def _make_vehicles(rng: np.random.Generator) -> list[Model]:
+    make = partial(_make, rng)
+    models = []
+    for style, shape in cars.STYLES.items():
+        models += make(style, 'Car', partial(_make_car, shape), CARS_PER_STYLE)
+    models += make('pickup', 'Car', partial(_make_car, cars.PICKUP), PICKUPS)
+    models += make('van', 'Van', _make_van, VANS)
+    for kind in trucks.TRUCKS:
+        models += make(kind, 'Truck', partial(_make_truck, kind), TRUCKS_PER_KIND)
+    models += make('bus', 'Truck', _one(trucks.make_bus), BUSES)
+    models += make('tram', 'Tram', _one(partial(trucks.make_bus, tram=True)), TRAMS)
+    # Of large kinds there are few, so every so many of all of them are held out.
+    return [
+        replace(model, held_out=index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1)
+        if model.class_name in ('Truck', 'Tram')
+        else model
+        for index, model in enumerate(models)
+    ]
+
+
+def _make_car(shape: cars.Shape, name: str, rng: np.random.Generator) -> Sequence[Mesh]:
+    return [cars.make_car(name, cars.draw_shape(shape, rng), cars.draw_trim(rng))]
+
+
+def _make_van(name: str, rng: np.random.Generator) -> Sequence[Mesh]:
+    trim = replace(cars.draw_trim(rng), rear_windows=bool(rng.random() < 0.5), tail_lights='upright')
+    return [cars.make_car(name, cars.draw_shape(cars.VAN, rng), trim)]
+
+
+def _make_truck(kind: str, name: str, rng: np.random.Generator) -> Sequence[Mesh]:
+    return [trucks.make_truck(name, kind, rng)]
+
+
+def _one(maker: Callable[[str, np.random.Generator], Mesh]) -> Maker:
+    return lambda name, rng: [maker(name, rng)]

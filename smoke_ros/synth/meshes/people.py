@@ -1,0 +1,234 @@
+"""People on foot and on bicycles, simple bodies in poses of walking and riding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smoke_ros.structures import FloatArray, Vector3
+from smoke_ros.synth.meshes.shapes import PLASTIC, RUBBER, STEEL, Builder, Look
+from smoke_ros.synth.scene import Mesh
+
+#: Heights as parts of a body's height.
+HIP, SHOULDER, NECK, KNEE = 0.52, 0.815, 0.86, 0.285
+ADULT_M = 1.75
+SKINS = ((0.55, 0.36, 0.27), (0.45, 0.28, 0.2), (0.24, 0.13, 0.08), (0.62, 0.43, 0.34))
+HAIRS = ((0.02, 0.015, 0.01), (0.08, 0.045, 0.02), (0.3, 0.2, 0.1), (0.4, 0.4, 0.4))
+SIDES = 7
+
+
+@dataclass(frozen=True)
+class Clothes:
+    """What a body wears."""
+
+    top: Look
+    legs: Look
+    shoes: Look
+    skin: Look
+    hair: Look
+    skirt: bool = False
+    sleeves: bool = True
+
+
+def draw_clothes(rng: np.random.Generator) -> Clothes:
+    """Draw clothes: mostly dark or plain, some bright; legs darker than tops."""
+    bright = rng.random() < 0.4
+    top = rng.uniform(0.02, 0.65, 3) if bright else np.full(3, rng.beta(1.0, 2.0) * 0.7)
+    legs = rng.uniform(0.5, 1.5, 3) * rng.beta(1.0, 4.0) * (0.5, 0.55, 0.8)
+    return Clothes(
+        _matt(top + rng.uniform(0.0, 0.03, 3)),
+        _matt(legs + 0.015),
+        _matt(np.full(3, rng.choice([0.02, 0.05, 0.5]))),
+        _matt(np.array(SKINS[int(rng.integers(len(SKINS)))])),
+        _matt(np.array(HAIRS[int(rng.integers(len(HAIRS)))])),
+        bool(rng.random() < 0.15),
+        bool(rng.random() < 0.7),
+    )
+
+
+def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
+    """Make somebody who walks or stands."""
+    builder = Builder(name)
+    child = rng.random() < 0.15
+    height = float(rng.uniform(1.05, 1.45) if child else np.clip(rng.normal(1.74, 0.08), 1.55, 1.95))
+    clothes = draw_clothes(rng)
+    stride = 0.0 if rng.random() < 0.25 else float(rng.uniform(0.15, 0.5)) * rng.choice([-1, 1])
+    girth = float(rng.uniform(0.88, 1.25))
+    unit = height / ADULT_M
+    hip_z, shoulder_z = HIP * height, SHOULDER * height
+    lean = 0.04 * abs(stride)
+    for side in (-1, 1):
+        swing = side * stride
+        hip = np.array([0.0, side * 0.095 * unit * girth, hip_z])
+        knee = hip + _along(swing + 0.12 * abs(stride), HIP * height - KNEE * height)
+        back = swing < 0
+        ankle = knee + _along(swing - (0.7 * abs(stride) if back else 0.05), (KNEE - 0.045) * height)
+        _limb(builder, hip, knee, (0.095 * unit * girth, 0.065 * unit), clothes.legs)
+        _limb(builder, knee, ankle, (0.066 * unit, 0.048 * unit), clothes.legs)
+        _foot(builder, ankle, unit, clothes.shoes)
+        shoulder = np.array([lean, side * 0.185 * unit * girth, shoulder_z])
+        elbow = shoulder + _along(-0.8 * swing, 0.165 * height) + (0, side * 0.03, 0)
+        hand = elbow + _along(-0.8 * swing + 0.35, 0.15 * height)
+        lower = clothes.top if clothes.sleeves else clothes.skin
+        _limb(builder, shoulder, elbow, (0.055 * unit, 0.045 * unit), clothes.top)
+        _limb(builder, elbow, hand, (0.045 * unit, 0.034 * unit), lower)
+        builder.ball(tuple(hand - (0, 0, 0.04 * unit)), (0.045 * unit, 0.03 * unit, 0.07 * unit),
+                     clothes.skin, sides=5, rings=4)  # type: ignore[arg-type]  # fmt: skip
+    if clothes.skirt:
+        builder.tube((0, 0, KNEE * height), (0, 0, hip_z + 0.05), (0.21 * unit, 0.14 * unit),
+                     clothes.legs, sides=10)  # fmt: skip
+    _torso(builder, (0, 0, hip_z), (lean, 0, shoulder_z), unit, girth, clothes.top)
+    _head(builder, (lean * 1.3, 0, NECK * height), height, clothes)
+    _add_luggage(builder, height, girth, rng)
+    return builder.build()
+
+
+def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
+    """Make a bicycle with its rider."""
+    builder = Builder(name)
+    clothes = draw_clothes(rng)
+    _add_bicycle(builder, rng)
+    height = float(rng.uniform(1.6, 1.88))
+    unit = height / ADULT_M
+    saddle = np.array([-0.22, 0.0, 0.95])
+    upright = float(rng.uniform(0.05, 0.6))
+    shoulder = saddle + (0.53 * height / 1.75) * np.array([np.sin(upright), 0, np.cos(upright)])
+    bars = np.array([0.36, 0.0, 1.02])
+    pedal = float(rng.uniform(0.0, 2.0 * np.pi))
+    for side in (-1, 1):
+        y = np.array([0.0, side * 0.1 * unit, 0.0])
+        turn = pedal + (np.pi if side > 0 else 0.0)
+        ankle = np.array([-0.02 + 0.17 * np.cos(turn), 0, 0.36 + 0.17 * np.sin(turn)]) + y
+        knee = _bent(saddle + y, ankle, 0.43 * unit, 0.44 * unit)
+        _limb(builder, saddle + y, knee, (0.09 * unit, 0.065 * unit), clothes.legs)
+        _limb(builder, knee, ankle, (0.065 * unit, 0.045 * unit), clothes.legs)
+        _foot(builder, ankle, unit, clothes.shoes)
+        at = shoulder + (0.0, side * 0.18 * unit, 0.0)
+        hand = bars + (0.0, side * 0.24, 0.0)
+        elbow = (at + hand) / 2 + (-0.03, side * 0.06, -0.07)
+        _limb(builder, at, elbow, (0.053 * unit, 0.044 * unit), clothes.top)
+        _limb(builder, elbow, hand, (0.043 * unit, 0.034 * unit),
+              clothes.top if clothes.sleeves else clothes.skin)  # fmt: skip
+    _torso(builder, tuple(saddle + (0, 0, 0.02)), tuple(shoulder), unit, 1.0, clothes.top)
+    _head(builder, tuple(shoulder + (0.06, 0, 0.08)), height, clothes, helmet=rng.random() < 0.4)
+    if rng.random() < 0.25:
+        _add_luggage(builder, height, 1.0, rng, at=shoulder)
+    return builder.build()
+
+
+def _add_bicycle(builder: Builder, rng: np.random.Generator) -> None:
+    frame = Look(tuple(rng.uniform(0.02, 0.5, 3).tolist()), 0.5)  # type: ignore[arg-type]
+    radius, axle = 0.34, 0.52
+    for x in (-axle, axle):
+        _add_bicycle_wheel(builder, (x, 0.0, radius), radius)
+    head, seat, crank = (0.36, 0, 0.84), (-0.2, 0, 0.84), (-0.02, 0, 0.32)
+    for start, end in (
+        (crank, seat), (crank, (0.38, 0, 0.74)), (seat, head), (seat, (-axle, 0, radius)),
+        (crank, (-axle, 0, radius)), ((0.35, 0, 0.95), (axle, 0, radius)),
+    ):  # fmt: skip
+        builder.tube(start, end, 0.02, frame, sides=5, closed=False)
+    builder.tube((0.36, -0.27, 1.0), (0.36, 0.27, 1.0), 0.016, STEEL, sides=5)
+    builder.box((-0.36, -0.08, 0.88), (-0.1, 0.08, 0.94), PLASTIC)
+    if rng.random() < 0.5:
+        builder.box((-0.72, -0.16, 0.72), (-0.36, 0.16, 0.75 + 0.25 * (rng.random() < 0.5)), PLASTIC)
+    builder.box((-0.78, -0.03, 0.6), (-0.75, 0.03, 0.68), Look((0.4, 0.01, 0.01), 0.6))
+
+
+def _add_bicycle_wheel(builder: Builder, middle: Vector3, radius: float) -> None:
+    angles = np.linspace(0.0, 2.0 * np.pi, 17)
+    rim = [(middle[0] + radius * np.cos(a), 0.0, middle[2] + radius * np.sin(a)) for a in angles]
+    inner = 0.97 * radius
+    for first, last in zip(rim, rim[1:], strict=False):
+        builder.tube(first, last, 0.024, RUBBER, sides=4, closed=False)
+    for angle in angles[:-1:2]:
+        end = (middle[0] + inner * np.cos(angle), 0.0, middle[2] + inner * np.sin(angle))
+        builder.tube(middle, end, 0.004, STEEL, sides=3, closed=False)
+
+
+def _limb(
+    builder: Builder, start: FloatArray, end: FloatArray, radii: tuple[float, float], look: Look
+) -> None:
+    first, last = (tuple(point.tolist()) for point in (start, end))
+    builder.tube(first, last, radii, look, sides=SIDES, closed=False)
+    builder.ball(first, (radii[0],) * 3, look, sides=6, rings=4)
+
+
+def _foot(builder: Builder, ankle: FloatArray, unit: float, look: Look) -> None:
+    x, y, z = ankle.tolist()
+    builder.ball((x + 0.06 * unit, y, z - 0.03 * unit), (0.14 * unit, 0.05 * unit, 0.05 * unit),
+                 look, sides=6, rings=4)  # fmt: skip
+
+
+def _torso(
+    builder: Builder, hip: Vector3, shoulder: Vector3, unit: float, girth: float, look: Look
+) -> None:
+    """Add a trunk that is wider across than it is deep, from hips to neck."""
+    start, end = np.array(hip) - (0, 0, 0.03 * unit), np.array(shoulder) + (0, 0, 0.04 * unit)
+    parts = np.array([0.0, 0.2, 0.55, 0.85, 1.0, 1.06])
+    across = np.array([0.165, 0.155, 0.18, 0.2, 0.13, 0.05]) * unit * girth
+    deep = np.array([0.12, 0.115, 0.125, 0.11, 0.08, 0.05]) * unit * girth
+    angles = np.linspace(0.0, 2.0 * np.pi, 11)
+    centres = start + parts[:, None] * (end - start)
+    ring = np.stack((np.cos(angles), np.sin(angles), np.zeros(11)), -1)
+    size = np.stack((deep, across, np.ones(6)), -1)
+    points = centres[:, None] + ring[None] * size[:, None]
+    normals = np.broadcast_to(ring, points.shape)
+    i = (np.arange(5)[:, None] * 11 + np.arange(10)).reshape(-1)
+    faces = np.stack((i, i + 1, i + 12, i + 11), 1)[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
+    builder.add(points.reshape(-1, 3), faces, look, normals=normals.reshape(-1, 3))
+
+
+def _head(
+    builder: Builder, neck: Vector3, height: float, clothes: Clothes, *, helmet: bool = False
+) -> None:
+    x, y, z = neck
+    size = 0.065 * height**0.6 * 1.15
+    middle = z + 0.07 * height
+    builder.tube((x, y, z - 0.06), (x, y, z + 0.05), 0.05, clothes.skin, sides=6, closed=False)
+    builder.ball((x + 0.015, y, middle), (size * 1.05, size * 0.85, 1.25 * size), clothes.skin,
+                 sides=8, rings=6)  # fmt: skip
+    hair = Look((0.5, 0.5, 0.5), 0.5) if helmet else clothes.hair
+    wide = 1.25 if helmet else 1.07
+    builder.ball((x - 0.02, y, middle + 0.35 * size), (size * 1.05 * wide, size * 0.9 * wide, size),
+                 hair, sides=8, rings=5)  # fmt: skip
+
+
+def _add_luggage(
+    builder: Builder, height: float, girth: float, rng: np.random.Generator,
+    at: FloatArray | None = None,
+) -> None:  # fmt: skip
+    look = _matt(rng.uniform(0.02, 0.4, 3))
+    kind = rng.random()
+    shoulder = 0.78 * height if at is None else at[2] - 0.1
+    x = 0.0 if at is None else at[0] - 0.1
+    if kind < 0.3:
+        depth = 0.12 * girth
+        builder.box((x - depth - 0.16, -0.14, shoulder - 0.38), (x - depth, 0.14, shoulder), look)
+    elif kind < 0.45 and at is None:
+        side = float(rng.choice([-1, 1]))
+        y = side * 0.3 * girth
+        builder.box((-0.15, y - 0.06, 0.36 * height - 0.2), (0.15, y + 0.06, 0.36 * height), look)
+
+
+def _along(angle: float, length: float) -> FloatArray:
+    """Return a vector down that is swung forwards by an angle."""
+    return np.array([np.sin(angle) * length, 0.0, -np.cos(angle) * length])
+
+
+def _bent(hip: FloatArray, ankle: FloatArray, thigh: float, shin: float) -> FloatArray:
+    """Return where the knee is, in front of the line from hip to ankle."""
+    line = ankle - hip
+    distance = min(float(np.linalg.norm(line)), thigh + shin - 1e-3)
+    along = (thigh**2 - shin**2 + distance**2) / (2.0 * distance)
+    out = np.sqrt(max(thigh**2 - along**2, 0.0))
+    direction = line / np.linalg.norm(line)
+    forwards = np.array([-direction[2], 0.0, direction[0]])
+    if forwards[0] < 0:
+        forwards = -forwards
+    return np.asarray(hip + along * direction + out * forwards)
+
+
+def _matt(colour: FloatArray) -> Look:
+    r, g, b = np.clip(colour, 0.01, 0.8).tolist()
+    return Look((r, g, b))
