@@ -24,6 +24,10 @@ from smoke_ros.structures import Box3D
 APPLICATION = 'smoke_ros'
 JPEG_QUALITY = 85
 BIRDS_EYE_SIZE = (480, 600)
+#: Where the image stands in space: in front of all objects, large enough to be seen.
+IMAGE_PLANE_M = 4.0
+#: From behind and above the camera, optical frame.
+EYE_M, EYE_TARGET_M = (0.0, -8.0, -14.0), (0.0, 1.0, 16.0)
 WHITE = (1.0, 1.0, 1.0)
 
 #: Below each topic's name: the image, whose pinhole projects the boxes beside it; the view from
@@ -60,6 +64,9 @@ class RerunLog:
         self._rerun: Any = rerun
         self._stream: Any = rerun.RecordingStream(APPLICATION)
         self._stream.save(str(path), default_blueprint=_layout(rerun.blueprint, topics))
+        for topic in topics:
+            # Which way is up in space; the viewer would take z for it.
+            self._stream.log(_root(topic), rerun.ViewCoordinates.RDF, static=True)
 
     def log(self, record: FrameRecord, image_bgr: Image) -> None:
         """Add a frame.
@@ -82,7 +89,7 @@ class RerunLog:
             return
         pinhole = rr.Pinhole(
             image_from_camera=camera.K, resolution=[camera.width, camera.height],
-            camera_xyz=rr.ViewCoordinates.RDF,
+            camera_xyz=rr.ViewCoordinates.RDF, image_plane_distance=IMAGE_PLANE_M,
         )  # fmt: skip
         stream.log(f'{root}/{IMAGE}', pinhole)
         truth = record.ground_truth or ()
@@ -141,6 +148,9 @@ def _layout(blueprint: Any, topics: Sequence[str]) -> Any:
                     origin=_root(topic),
                     contents=[f'{_root(topic)}/{name}/**' for name in (IMAGE, DETECTIONS, TRUTH)],
                     name=f'{topic}: in space',
+                    eye_controls=blueprint.EyeControls3D(
+                        position=EYE_M, look_target=EYE_TARGET_M, eye_up=(0.0, -1.0, 0.0)
+                    ),
                 ),
             ),
             blueprint.Spatial2DView(origin=f'{_root(topic)}/{ABOVE}', name=f'{topic}: from above'),
