@@ -28,7 +28,7 @@ def main() -> None:
     print('| size | median ms | p95 ms | frames a second |\n| --- | ---: | ---: | ---: |')
     for width, height in SIZES:
         config = SynthConfig(width=width, height=height)
-        catalogue = load_catalogue(config, None)
+        catalogue = load_catalogue(config)
         with open_renderer(config, None) as renderer:
             numbers = itertools.count()
             timing = measure(

@@ -76,7 +76,7 @@ def draw_look(config: SynthConfig, rng: Generator) -> Look:
     if rng.random() < 0.7 and strength > 0.0:
         quality = int(rng.integers(config.quality_low, config.quality_high + 1))
     return Look(
-        exposure=0.085 * math.exp(strength * float(np.clip(rng.normal(0.0, 0.5), -1.3, 1.3))),
+        exposure=0.085 * math.exp(strength * float(np.clip(rng.normal(0.0, 0.4), -1.2, 1.2))),
         bloom=sometimes(0.7, float(rng.exponential(0.08))),
         veil=sometimes(0.4, float(rng.exponential(0.05))),
         balance=(1.0 + temperature, 1.0 + tint, 1.0 - temperature),
@@ -86,10 +86,10 @@ def draw_look(config: SynthConfig, rng: Generator) -> Look:
         motion_px=sometimes(0.25, float(rng.uniform(2.0, 9.0))),
         motion_angle=float(rng.normal(0.0, 0.5)),
         sharpening=sometimes(0.4, float(rng.uniform(0.1, 1.0))),
-        read_noise=sometimes(0.8, float(rng.exponential(0.004))),
-        shot_noise=sometimes(0.8, float(rng.exponential(0.018))),
+        read_noise=sometimes(0.8, float(rng.exponential(0.0015))),
+        shot_noise=sometimes(0.8, float(rng.exponential(0.008))),
         gamma=math.exp(strength * float(rng.normal(0.0, 0.1))),
-        contrast=strength * float(np.clip(rng.normal(0.2, 0.3), -0.3, 0.9)),
+        contrast=strength * float(np.clip(rng.normal(0.35, 0.3), -0.3, 1.0)),
         black_level=sometimes(0.3, float(rng.uniform(0.0, 0.012))),
         quality=quality,
     )

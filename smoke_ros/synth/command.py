@@ -55,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a folder of .glb and .obj files to use beside the built-in meshes',
     )  # fmt: skip
     parser.add_argument(
+        '--mesh-calibration', type=Path, metavar='FILE',
+        help='how those meshes stand (default: DIR/meshes.yaml); see docs/synth.md',
+    )  # fmt: skip
+    parser.add_argument(
         '--camera', type=Path, metavar='FILE',
         help='one camera for all pictures, with its distortion: a ROS calibration (.yaml) or a '
         'KITTI one (.txt)',
@@ -97,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise ValueError(f'--seed must be at least 0, got {args.seed}')
     config, camera = read_settings(args)
-    job = Job(args.out, args.seed, args.frames, config, args.meshes, camera, args.id_masks)
+    job = Job(
+        args.out, args.seed, args.frames, config, args.meshes, args.mesh_calibration, camera,
+        args.id_masks,
+    )  # fmt: skip
     if args.drive:
         return _run_drive(args, job)
     made = generate(job, args.workers)

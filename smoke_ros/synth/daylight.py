@@ -19,7 +19,7 @@ CLOUD = np.array([0.92, 0.95, 1.0])
 
 def draw_light(rng: Generator) -> Light:
     """Draw the light: mostly sun with few clouds, then overcast, then a low or a set sun."""
-    kind = rng.choice(['sunny', 'hazy', 'overcast', 'dusk'], p=[0.5, 0.17, 0.21, 0.12])
+    kind = rng.choice(['sunny', 'hazy', 'overcast', 'dusk'], p=[0.62, 0.12, 0.16, 0.1])
     azimuth = float(rng.uniform(-math.pi, math.pi))
     if kind == 'sunny':
         return _light(rng, azimuth, float(rng.uniform(12, 65)), float(rng.beta(1.2, 3.0) * 0.6))
@@ -48,9 +48,9 @@ def _light(rng: Generator, azimuth: float, elevation_deg: float, clouds: float) 
     if elevation_deg < 15.0:
         horizon = horizon * (1.15, 0.95, 0.8)
     brightness = float(np.exp(rng.uniform(np.log(0.7), np.log(1.8))))
-    haze = float(np.exp(rng.uniform(np.log(2e-4), np.log(4e-3))))
-    if rng.random() < 0.05:
-        haze = float(rng.uniform(0.004, 0.015))
+    haze = float(np.exp(rng.uniform(np.log(2e-4), np.log(2.5e-3))))
+    if rng.random() < 0.03:
+        haze = float(rng.uniform(0.004, 0.012))
     return Light(
         direction, _vector(sun), _vector(zenith * brightness), _vector(horizon * brightness),
         clouds, haze,

@@ -47,6 +47,8 @@ class Job:
     config: SynthConfig
     #: A folder of meshes to be used beside the built-in ones.
     meshes: Path | None = None
+    #: How those meshes stand, where no file in their folder says it.
+    mesh_calibration: Path | None = None
     #: In place of drawn cameras.
     camera: CameraModel | None = None
     id_masks: bool = False
@@ -63,6 +65,7 @@ class Job:
             'made_by': 'smoke-ros synth', 'version': __version__, 'seed': self.seed,
             'config': dataclasses.asdict(self.config),
             'meshes': None if self.meshes is None else _list_files(self.meshes),
+            'mesh_calibration': self.mesh_calibration and self.mesh_calibration.name,
             'camera': camera,
         }  # fmt: skip
 
@@ -107,10 +110,12 @@ def frame_name(index: int) -> str:
     return f'{index:06d}'
 
 
-def load_catalogue(config: SynthConfig, meshes: Path | None) -> Catalogue:
-    """Make the built-in meshes and read those of a folder."""
+def load_catalogue(
+    config: SynthConfig, meshes: Path | None = None, calibration: Path | None = None
+) -> Catalogue:
+    """Make the built-in meshes, and read those of a folder with the file that describes them."""
     catalogue = Catalogue.built_in(np.random.default_rng(config.mesh_seed))
-    return catalogue if meshes is None else catalogue.with_folder(meshes)
+    return catalogue if meshes is None else catalogue.with_folder(meshes, calibration)
 
 
 def open_renderer(config: SynthConfig, lens: Lens | None) -> Renderer:
@@ -170,7 +175,7 @@ def _make_frames(job: Job, indices: list[int]) -> Iterator[int]:
     if not indices:
         return
     lens = None if job.camera is None else Lens(job.camera)
-    catalogue = load_catalogue(job.config, job.meshes)
+    catalogue = load_catalogue(job.config, job.meshes, job.mesh_calibration)
     with open_renderer(job.config, lens) as renderer:
         for index in indices:
             frame = generate_frame(job.seed, index, job.config, catalogue, renderer, lens)

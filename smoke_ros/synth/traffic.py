@@ -26,7 +26,7 @@ PAINT_BOUNDS = np.cumsum([share for _, share in PAINTS])
 #: Classes that are large and must not be taken for cars.
 LARGE = ('Truck', 'Tram', 'Bus', 'Misc')
 #: How far from the camera traffic is put, metres along its street.
-NEAREST_M, FARTHEST_M = -9.0, 115.0
+NEAREST_M, FARTHEST_M = -9.0, 100.0
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _fill_row(
     s = float(rng.uniform(-12.0, 0.0))
     occupied = float(rng.uniform(0.35, 0.97))
     backwards = float(rng.choice([0.02, 0.15, 0.5]))
-    while s < 95.0 + street.travel_m:
+    while s < 72.0 + street.travel_m:
         model = cast.vehicle(rng, 0.03)
         if model is None:
             return
@@ -269,9 +269,11 @@ def _add_distractors(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -
             street.centreline, s, d, angle=float(rng.uniform(-math.pi, math.pi)),
             height=_height_at(street, d),
         )  # fmt: skip
+        model = _pick(cast.distractors, rng)
+        labelled = bool(model.class_name)
         crowd.add(
-            _pick(cast.distractors, rng), motion, paint=draw_clothes(rng),
-            scale=_vary(rng, 0.25), labelled=False,
+            model, motion, paint=draw_clothes(rng),
+            scale=_vary(rng, 0.04 if labelled else 0.25), labelled=labelled,
         )  # fmt: skip
 
 

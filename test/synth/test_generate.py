@@ -42,7 +42,7 @@ def renderer():
 @pytest.fixture
 def boxes(monkeypatch, renderer):
     """Let data sets be made of boxes, which take no time to make."""
-    monkeypatch.setattr(module, 'load_catalogue', lambda config, meshes: BoxCatalogue())
+    monkeypatch.setattr(module, 'load_catalogue', lambda *_: BoxCatalogue())
 
 
 def job(folder, frames=3, **changes):
