@@ -27,8 +27,8 @@ ROSDEP_KEYS = {
 
 # Imported only where they are asked for, with a message of their own where they are missing.
 OPTIONAL = {
-    'llvmlite', 'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'tensorboard', 'tensorrt',
-    'triton',
+    'llvmlite', 'moderngl', 'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'tensorboard',
+    'tensorrt', 'trimesh', 'triton',
 }  # fmt: skip
 
 

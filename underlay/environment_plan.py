@@ -33,7 +33,9 @@ ROS_MODULES = (
     'cv_bridge',
 )
 
-_PYTHON_LISTS = ('library.txt', 'engines.txt', 'export.txt', 'training.txt', 'dev.txt')
+_PYTHON_LISTS = (
+    'library.txt', 'engines.txt', 'export.txt', 'training.txt', 'synth.txt', 'dev.txt',
+)  # fmt: skip
 
 REQUIREMENT_LISTS = {
     WHEELS: (*_PYTHON_LISTS, 'ros_wheels.txt'),

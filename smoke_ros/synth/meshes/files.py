@@ -195,7 +195,7 @@ def read_parts(path: Path) -> list[Part]:
     if not path.is_file():
         raise MeshFileError('no such file')
     try:
-        scene = trimesh.load_scene(path, process=False, resolver=Neighbours(path))
+        scene = trimesh.load_scene(path, process=False, resolver=Neighbours(str(path)))
         return list(_list_parts(scene))
     except Exception as error:  # its readers raise whatever broken files lead to
         raise MeshFileError(f'cannot be read: {type(error).__name__}: {error}') from error
