@@ -18,8 +18,8 @@ from smoke_ros.synth.meshes.calibration import (
     Calibration,
     read_calibration,
 )
+from smoke_ros.synth.meshes.catalogue import Model
 from smoke_ros.synth.meshes.guess import complete, guess_size
-from smoke_ros.synth.meshes.model import Model
 from smoke_ros.synth.meshes.surfaces import Surface, describe, named
 from smoke_ros.synth.scene import Mesh
 
@@ -151,7 +151,7 @@ def load_model(folder: Path, calibration: Calibration) -> Model:
     scale = np.array([size[0], size[2], size[1]]) / extents
     origin = low + extents * (0.5, 0.5, 0.0)
     meshes = [convert(part, rotation, origin, scale, calibration) for part in parts]
-    return Model(calibration.name, calibration.class_name, tuple(meshes), calibration.held_out)
+    return Model.of(calibration.name, calibration.class_name, meshes, calibration.held_out)
 
 
 def join(parts: Iterable[Part]) -> list[Part]:

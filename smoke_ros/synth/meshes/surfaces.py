@@ -25,6 +25,9 @@ PAINT_GLOSS, SHINY_GLOSS, DULL_GLOSS = 0.75, 0.6, 0.1
 
 #: Textures are shrunk to this: a car is rarely larger in a picture.
 TEXTURE_PX = 512
+#: Of a triangle's samples that are body from which on all of it is painted: dark windows hide it,
+#: bare patches of body do not.
+PAINTED_SHARE = 0.2
 #: Of unit vectors of linear colours: how alike a texel's hue is to the body's.
 SAME_HUE = 0.985
 #: Texels that are looked at to tell whether a triangle is painted: barycentric weights.
@@ -91,7 +94,7 @@ def describe(
     if not painted:
         paint = np.zeros(count)
     else:
-        paint = (paint_mask(texels, calibration).mean(axis=1) > 0.5).astype(float)
+        paint = (paint_mask(texels, calibration).mean(axis=1) > PAINTED_SHARE).astype(float)
     if calibration.bake:
         texels = bleach(texels, calibration) if painted else texels
         return Surface(linear_from_srgb(texels[:, 0, :3]), paint, gloss, None)
