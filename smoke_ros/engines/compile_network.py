@@ -12,6 +12,7 @@ from smoke_ros.engines.compiled_layers import (
     CompiledDeformConv,
     FoldedConv,
     NormedConv,
+    WinogradConv,
     fold_norm,
 )
 from smoke_ros.engines.kernels.vectors import LANES
@@ -72,6 +73,8 @@ def _compile(module: nn.Module) -> nn.Module:
         return CompiledRoot(module)
     if isinstance(module, DeformConv2d) and module.weight.shape[1] % LANES == 0:
         return CompiledDeformConv(module)
+    if isinstance(module, nn.Conv2d) and WinogradConv.suits(module):
+        return WinogradConv(module)
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*_compile_sequence(list(module)))
     for name, child in module.named_children():
@@ -99,6 +102,6 @@ def compile_conv(conv: Conv, norm: nn.Module, activation: nn.Module | None) -> n
     low, high = NO_LIMITS if activation is None else LIMITS[type(activation)]
     if isinstance(norm, nn.BatchNorm2d):
         fold_norm(conv, norm)
-        return FoldedConv(_compile(conv), low, high)
+        return FoldedConv(_compile(conv), conv, low, high)
     assert isinstance(norm, nn.GroupNorm)
     return NormedConv(_compile(conv), norm, low, high)

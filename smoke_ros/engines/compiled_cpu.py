@@ -6,7 +6,8 @@ import logging
 import time
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from smoke_ros import coder
 from smoke_ros.config.model import ModelConfig
@@ -65,8 +66,9 @@ class CompiledCpuEngine:
             heatmap = heads.score(features)
             scores, class_ids, pixels = coder.find_peaks(heatmap, top_k)
             hidden, last = heads.regression
+            assert isinstance(last, nn.Conv2d)
             picked = hidden.at(features, pixels)  # type: ignore[operator]
-            raw = picked @ last.weight.flatten(1).T + last.bias
+            raw = F.linear(picked, last.weight.flatten(1), last.bias)
             regression = activate_regression(raw.transpose(1, 2), heads.layout).transpose(1, 2)
         keypoints = coder.keypoints_of(pixels, heatmap.shape[-1])
         return coder.Peaks(scores, class_ids, keypoints, regression)

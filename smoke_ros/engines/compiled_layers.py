@@ -12,11 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from smoke_ros.engines.kernels import deform, group_norm
+from smoke_ros.engines.kernels import deform, group_norm, winograd
+from smoke_ros.engines.kernels.vectors import LANES
 from smoke_ros.network.deform_conv import TAPS, DeformConv2d
 
 #: Pixels whose sampled taps meet the weight at once: so few that they are still in the cache.
 PIXELS_AT_ONCE = 1024
+
+#: Winograd's tiles, of 2x2 pixels, that are in the cache at once.
+TILES_AT_ONCE = 256
+
+#: With fewer channels, in or out, the transforms cost what they save.
+LEAST_WINOGRAD_CHANNELS = 64
 
 
 class CompiledDeformConv(nn.Module):
@@ -46,6 +53,61 @@ class CompiledDeformConv(nn.Module):
                 count=count, batch=batch, height=height, width=width, channels=channels,
             )  # fmt: skip
             torch.addmm(self.bias, taps[:count], self.weight, out=rows[first : first + count])
+        return out.permute(0, 3, 1, 2)
+
+
+class WinogradConv(nn.Module):
+    """A plain 3x3 convolution with fewer multiplications, block by block."""
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__()
+        weight = layer.weight.detach().double()
+        # The kernel's transform, from both sides; its inverse values are exact in double.
+        g = weight.new_tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+        tiles = torch.einsum('ai,bj,ocij->abco', g, g, weight).flatten(0, 1)
+        bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
+        self.weight = nn.Parameter(tiles.float().contiguous(), requires_grad=False)  # 16, C, C_out
+        self.bias = nn.Parameter(bias.detach(), requires_grad=False)
+        self.zeros = nn.Parameter(torch.zeros(layer.in_channels), requires_grad=False)
+
+    @staticmethod
+    def suits(layer: nn.Conv2d) -> bool:
+        """Whether a layer is of this kind, and large enough for it to pay."""
+        channels = (layer.in_channels, layer.out_channels)
+        return (
+            (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+            == ((3, 3), (1, 1), (1, 1), (1, 1))
+            and (layer.groups, layer.padding_mode) == (1, 'zeros')
+            and min(channels) >= LEAST_WINOGRAD_CHANNELS
+            and all(count % LANES == 0 for count in channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C_out, H, W)."""
+        x = as_pixels(x)
+        batch, channels, height, width = x.shape
+        _, _, out_channels = self.weight.shape
+        tiles = batch * ((height + 1) // 2) * ((width + 1) // 2)
+        most = min(TILES_AT_ONCE, tiles)
+        before = x.new_empty(winograd.POINTS * most * channels)
+        after = x.new_empty(winograd.POINTS * most * out_channels)
+        out = x.new_empty(batch, height, width, out_channels)
+        threads = torch.get_num_threads()
+        for first in range(0, tiles, most):
+            count = min(most, tiles - first)
+            part = {'first': first, 'count': count, 'height': height, 'width': width}
+            source = before[: winograd.POINTS * count * channels]
+            target = after[: winograd.POINTS * count * out_channels]
+            winograd.to_tiles(
+                threads, x=x, tiles=source, spare=self.zeros, channels=channels, **part
+            )
+            torch.bmm(
+                source.view(winograd.POINTS, count, channels), self.weight,
+                out=target.view(winograd.POINTS, count, out_channels),
+            )  # fmt: skip
+            winograd.from_tiles(
+                threads, x=out, tiles=target, spare=self.bias, channels=out_channels, **part
+            )
         return out.permute(0, 3, 1, 2)
 
 
@@ -87,9 +149,10 @@ class NormedConv(nn.Module):
 class FoldedConv(nn.Module):
     """A convolution with BatchNorm folded into it, and what may follow, as a NormedConv has."""
 
-    def __init__(self, conv: nn.Module, low: float, high: float) -> None:
+    def __init__(self, conv: nn.Module, source: nn.Module, low: float, high: float) -> None:
         super().__init__()
         self.conv = conv
+        self.source = source  # as conv, but not compiled
         self.low, self.high = low, high
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
@@ -101,8 +164,8 @@ class FoldedConv(nn.Module):
 
     def at(self, x: Tensor, pixels: Tensor) -> Tensor:
         """Return (B, k, C_out): what forward has at pixels (B, k) if its convolution is 3x3."""
-        assert isinstance(self.conv, nn.Conv2d) and self.conv.bias is not None
-        weight, bias = self.conv.weight, self.conv.bias
+        assert isinstance(self.source, nn.Conv2d) and self.source.bias is not None
+        weight, bias = self.source.weight, self.source.bias
         matrix = weight.permute(2, 3, 1, 0).reshape(-1, weight.shape[0])
         return (patches_at(x, pixels).flatten(2) @ matrix + bias).clamp_(self.low, self.high)
 

@@ -71,10 +71,12 @@ def compiled():
 def test_outputs_are_plain_pytorchs(engines, shape):
     engine, eager = engines
     images = torch.randn(shape)
-    for output, expected in zip(engine(images), eager(images), strict=True):
+    # Random weights amplify rounding: plain PyTorch is as far from double precision as this.
+    tolerances = (1e-5, 1e-3)
+    for output, same, most in zip(engine(images), eager(images), tolerances, strict=True):
         assert output.dtype == torch.float32
-        assert output.shape == expected.shape
-        assert (output - expected).abs().max() < 5e-4
+        assert output.shape == same.shape
+        assert (output - same).abs().max() < most
 
 
 def test_any_memory_layout_is_read(compiled):
@@ -169,6 +171,30 @@ def test_deformable_convolution_is_exact():
         found = CompiledDeformConv(layer)(features)
     assert predicted[:, :18].abs().max() > 4
     assert (found - exact).abs().max() < 2e-5
+
+
+@pytest.mark.parametrize('shape', [(2, 64, 5, 7), (1, 64, 1, 1), (1, 64, 40, 64)])
+@pytest.mark.parametrize('has_bias', [True, False])
+def test_winograds_convolution_is_exact(shape, has_bias):
+    from smoke_ros.engines.compiled_layers import WinogradConv
+
+    layer = nn.Conv2d(64, 72, 3, padding=1, bias=has_bias)
+    assert WinogradConv.suits(layer)
+    x = torch.randn(shape)
+    with torch.no_grad():
+        bias = layer.bias.double() if has_bias else None
+        exact = F.conv2d(x.double(), layer.weight.double(), bias, padding=1)
+        assert (WinogradConv(layer)(x) - exact).abs().max() < 2e-6
+
+
+@pytest.mark.parametrize(
+    'options', [{'stride': 2}, {'padding': 0}, {'dilation': 2}, {'groups': 2}, {'kernel_size': 5}]
+)
+def test_winograds_convolution_takes_no_others(options):
+    from smoke_ros.engines.compiled_layers import WinogradConv
+
+    layer = nn.Conv2d(64, 64, **{'kernel_size': 3, 'padding': 1, **options})
+    assert not WinogradConv.suits(layer)
 
 
 def test_group_norm_is_exact_where_the_mean_is_large():

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 #: Numbers of single precision that are computed at once.
 LANES = 8
 
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _MAY_FUSE = ('contract',)
 
 
@@ -31,7 +31,7 @@ def blend(
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointers = [builder.inttoptr(x, _VECTOR.as_pointer()) for x in arguments[:5]]
+        pointers = [builder.inttoptr(x, VECTOR.as_pointer()) for x in arguments[:5]]
         shares = [_spread(builder, x) for x in arguments[5:9]]
         vectors = builder.sdiv(arguments[9], ir.Constant(ir.IntType(64), LANES))
         with cgutils.for_range(builder, vectors, intp=ir.IntType(64)) as loop:
@@ -52,7 +52,7 @@ def blend(
 
 def _spread(builder: Any, number: Any) -> Any:
     """Return a vector of one number."""
-    nothing = ir.Constant(_VECTOR, ir.Undefined)
+    nothing = ir.Constant(VECTOR, ir.Undefined)
     first = builder.insert_element(nothing, number, ir.IntType(32)(0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
     return builder.shuffle_vector(first, nothing, lanes)
