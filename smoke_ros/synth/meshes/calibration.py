@@ -22,7 +22,8 @@ import yaml
 from smoke_ros.config.options import check, from_mapping, option
 
 AXES = ('', 'x', 'y', 'z', '-x', '-y', '-z')
-CLASSES = ('', 'Car', 'Van', 'Truck', 'Bus', 'Tram', 'Pedestrian', 'Cyclist', 'Misc')
+#: KITTI has no buses: they are trucks here, as the built-in ones are.
+CLASSES = ('', 'Car', 'Van', 'Truck', 'Tram', 'Pedestrian', 'Cyclist', 'Misc')
 
 #: A calibration of this name beside the meshes is found without being named.
 DEFAULT_NAME = 'meshes.yaml'

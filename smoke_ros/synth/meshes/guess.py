@@ -13,15 +13,15 @@ from smoke_ros.synth.meshes.calibration import Calibration
 
 #: Words in a file's path, and the class that they tell; the first that fits counts.
 CLASS_WORDS = (
-    ('Tram', r'tram|streetcar'), ('Bus', r'bus|coach'), ('Misc', r'motor(cycle|bike)|trailer'),
-    ('Truck', r'truck|lorry|tanker'), ('Van', r'van|ambulance|transporter'),
+    ('Tram', r'tram|streetcar'), ('Misc', r'motor(cycle|bike)|trailer'),
+    ('Truck', r'truck|lorry|tanker|bus|coach'), ('Van', r'van|ambulance|transporter'),
     ('Pedestrian', r'person|pedestrian|human'), ('Cyclist', r'cyclist'),
 )  # fmt: skip
 
 #: Lengths in metres that are believed as they are, and what else is scaled to.
 LENGTHS: dict[str, tuple[float, float, float]] = {
-    'Car': (3.0, 5.6, 4.0), 'Van': (3.8, 7.5, 5.1), 'Truck': (5.0, 18.0, 9.0),
-    'Bus': (7.0, 19.0, 12.0), 'Tram': (9.0, 45.0, 20.0), 'Misc': (1.5, 8.0, 2.1),
+    'Car': (3.0, 5.6, 4.0), 'Van': (3.8, 7.5, 5.1), 'Truck': (5.0, 19.0, 10.0),
+    'Tram': (9.0, 45.0, 20.0), 'Misc': (1.5, 8.0, 2.1),
     'Pedestrian': (0.3, 1.3, 0.8), 'Cyclist': (1.4, 2.2, 1.8),
 }  # fmt: skip
 
