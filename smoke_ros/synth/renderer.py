@@ -40,9 +40,9 @@ SHADOW_PX = 1536
 NOISE_PX = 256
 #: How much of the light that falls on it land gives back to what stands there.
 GROUND_REFLECTANCE = 0.18
-#: How far the dark patch below an object reaches beyond its footprint, metres, and what it leaves
-#: of the light in its middle.
-CONTACT_REACH_M, CONTACT_DARKEST = 0.22, 0.25
+#: How far the dark patch below an object reaches beyond its footprint, as a part of its smaller
+#: side, and what it leaves of the light in its middle.
+CONTACT_REACH, CONTACT_DARKEST = 0.13, 0.3
 
 #: Texture units.
 SURFACE_UNIT, NOISE_UNIT, SHADOW_UNIT = 0, 1, 2
@@ -93,7 +93,12 @@ class Renderer:
             )
         self.width, self.height, self.supersampling = width, height, supersampling
         self.context = open_context()
-        context = self.context
+        with self.context:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        context, width, height = self.context, self.width, self.height
+        supersampling = self.supersampling
         self.meshes = GpuMeshes(context)
         large = (width * supersampling, height * supersampling)
         self._large = context.framebuffer(
@@ -131,6 +136,8 @@ class Renderer:
 
     def close(self) -> None:
         """Let go of the context and of everything in it."""
+        with self.context:
+            self.context.gc()
         self.context.release()
 
     def render(self, scene: Scene, view: Viewpoint) -> Rendering:
@@ -142,6 +149,11 @@ class Renderer:
             If the camera's size is not the renderer's.
         """
         self._check_size(view)
+        with self.context:
+            self.context.gc()
+            return self._render(scene, view)
+
+    def _render(self, scene: Scene, view: Viewpoint) -> Rendering:
         clip_from_world = clip_from_camera(view.camera) @ view.camera_from_world
         sun = np.asarray(scene.light.sun_direction, dtype=float)
         sun /= np.linalg.norm(sun)
@@ -182,7 +194,8 @@ class Renderer:
         By id; an object that is entirely behind the camera is left out.
         """
         self._check_size(view)
-        return measure_areas(self.context, self.meshes, scene, view, object_ids)
+        with self.context:
+            return measure_areas(self.context, self.meshes, scene, view, object_ids)
 
     def _draw_picture(
         self, light: Light, sun: FloatArray, view: Viewpoint, shadow: FloatArray,
@@ -220,7 +233,7 @@ class Renderer:
         if not count:
             return
         program = self._contact.program
-        set_uniforms(program, {'reach': CONTACT_REACH_M, 'darkest': CONTACT_DARKEST,
+        set_uniforms(program, {'reach': CONTACT_REACH, 'darkest': CONTACT_DARKEST,
                                'first_instance': first})  # fmt: skip
         write_matrix(program, 'clip_from_world', clip_from_world)
         self.context.enable(self.context.BLEND)
@@ -268,7 +281,9 @@ def open_context() -> moderngl.Context:
         context = moderngl.create_context(standalone=True, require=430, backend='egl')
     except Exception as error:  # noqa: BLE001 - moderngl raises whatever the loader does
         raise RendererError(MISSING_EGL.format(error=error)) from error
-    context.gc_mode = 'auto'
+    # What is no longer used is freed by `gc()`, while this context is the current one: another's
+    # objects have the same names.
+    context.gc_mode = 'context_gc'
     return context
 
 

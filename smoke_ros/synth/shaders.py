@@ -226,7 +226,7 @@ void main() {
     Instance here = instances[first_instance + gl_InstanceID];
     vec2 corner = vec2((gl_VertexID & 1) * 2 - 1, (gl_VertexID & 2) - 1);
     half_size = here.look.xy;
-    across = corner * (half_size + reach);
+    across = corner * (half_size + 2.0 * reach * min(half_size.x, half_size.y));
     vec4 at = vec4(across, 0.02, 1.0);
     vec3 world = vec3(dot(here.rows[0], at), dot(here.rows[1], at), dot(here.rows[2], at));
     gl_Position = clip_from_world * vec4(world, 1.0);
@@ -242,7 +242,8 @@ out vec4 shade;
 
 void main() {
     vec2 outside = max(abs(across) - 0.8 * half_size, 0.0);
-    float away = length(outside / (reach + 0.2 * half_size));
+    float soft = 2.0 * reach * min(half_size.x, half_size.y);
+    float away = length(outside / (soft + 0.2 * half_size));
     shade = vec4(vec3(mix(darkest, 1.0, smoothstep(0.0, 1.0, away))), 1.0);
 }
 """

@@ -20,6 +20,9 @@ CARS_PER_STYLE, VANS, PICKUPS, TRUCKS_PER_KIND, BUSES, TRAMS = 9, 14, 4, 3, 5, 2
 PEOPLE, CYCLISTS, MOTORCYCLES = 48, 20, 4
 TREES, BUSHES, HEDGES, BUILDINGS, LAMPS, SIGNS = 14, 6, 6, 30, 6, 16
 
+#: KITTI's types of vehicles; others of a folder, such as motorcycles, are distractors.
+VEHICLES = ('Car', 'Van', 'Truck', 'Tram')
+
 Maker = Callable[[str, np.random.Generator], Sequence[Mesh]]
 
 
@@ -120,7 +123,13 @@ class Catalogue:
         """
         from smoke_ros.synth.meshes.files import load_folder
 
-        return replace(self, vehicles=[*self.vehicles, *load_folder(path, calibration)])
+        models = load_folder(path, calibration)
+        other = [model for model in models if model.class_name not in VEHICLES]
+        return replace(
+            self,
+            vehicles=[*self.vehicles, *(m for m in models if m.class_name in VEHICLES)],
+            distractors=[*self.distractors, *other],
+        )
 
 
 def _make(

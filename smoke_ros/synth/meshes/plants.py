@@ -110,8 +110,7 @@ def _add_cards(
         corners = np.array([centre - a - b, centre + a - b, centre + a + b, centre - a + b])
         corners[:, 2] = np.maximum(corners[:, 2], 0.0)
         normals = corners - middle + (0, 0, 0.3)
-        turn = rng.random(2)
-        uv = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) + turn
+        uv = np.roll([(0, 0), (1, 0), (1, 1), (0, 1)], int(rng.integers(4)), axis=0)
         outwards = float(np.linalg.norm(centre - middle)) / (float(sizes.max()) * 2.5)
         shade = np.clip(0.45 + 0.55 * outwards, 0.4, 1.0) * rng.uniform(0.85, 1.15)
         builder.add(corners, [[0, 1, 2], [0, 2, 3]], look, normals=normals, uv=uv, shade=shade)
