@@ -1,13 +1,17 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
 from box_models import BoxCatalogue
 
 from smoke_ros.config.synth import SynthConfig
+from smoke_ros.synth.actors import rectangles_overlap
+from smoke_ros.synth.compose import compose, sort_models
 from smoke_ros.synth.drive import drive_frames
 from smoke_ros.synth.generate import Job
 from smoke_ros.synth.renderer import Renderer, RendererError
+from smoke_ros.synth.traffic import Density
 
 CONFIG = SynthConfig(width=320, height=96)
 
@@ -43,13 +47,25 @@ def test_same_seed_same_drive(renderer, tmp_path):
     assert first[0].jpeg != other[0].jpeg
 
 
-def test_traffic_moves_both_ways(renderer, tmp_path):
-    frames = drive(renderer, tmp_path, 8)
-    headings = np.array([
-        item.rotation_y for frame in frames for item in frame.labels if item.class_name == 'Car'
-    ])  # fmt: skip
-    assert (np.sin(headings) < -0.7).any()
-    assert (np.sin(headings) > 0.7).any()
+@pytest.mark.parametrize('seed', range(3))
+def test_vehicles_drive_both_ways_and_across_and_never_meet(seed):
+    cast, props = sort_models(BoxCatalogue(), held_out=False)
+    times = np.arange(0.0, 4.0, 0.25).tolist()
+    density = Density(own_speed=10.0, duration_s=4.0)
+    rng = np.random.default_rng(seed)
+    made = compose(CONFIG, cast, props, rng, kind='avenue', times=times, density=density)
+    moving = [actor for actor in made.actors if actor.motion.speed]
+    own_street = [actor for actor in moving if actor.motion.line is made.own.line]
+    assert {math.copysign(1.0, actor.motion.speed) for actor in own_street} == {-1.0, 1.0}
+    assert len(own_street) < len(moving)
+    for time in times:
+        rectangles = []
+        for actor in made.actors:
+            x, y, _, yaw = actor.motion.pose(time)
+            length, _, width = actor.dimensions
+            rectangles.append((x, y, yaw, length / 2, width / 2))
+        pairs = itertools.combinations(rectangles, 2)
+        assert not any(rectangles_overlap(first, second) for first, second in pairs)
 
 
 def test_bad_rate_is_refused(tmp_path):
