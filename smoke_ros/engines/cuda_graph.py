@@ -91,15 +91,11 @@ class CudaGraphEngine:
         shapes = tuple(image.shape for image in images_bgr)
 
         def record() -> ImageRecording:
-            return ImageRecording(self._peaks_function(len(shapes), top_k), shapes, self)
+            function = self._peaks_function(len(shapes), top_k)
+            return ImageRecording(function, shapes, geometries, self.device, self._stream)
 
         recording = self._cached(('images', shapes, top_k), record)
         return unpack(recording.run(images_bgr, geometries))
-
-    @property
-    def stream(self) -> torch.cuda.Stream | None:
-        """The engine's own; None on a CPU."""
-        return self._stream
 
     def _peaks_function(self, count: int, top_k: int) -> Callable[..., tuple[Tensor, ...]]:
         size = TABLE_TENSORS
@@ -195,17 +191,17 @@ class ImageRecording:
 
     def __init__(
         self, function: Callable[..., tuple[Tensor, ...]], shapes: Sequence[tuple[int, ...]],
-        engine: CudaGraphEngine,
+        geometries: Sequence[InputGeometry], device: torch.device,
+        stream: torch.cuda.Stream | None,
     ) -> None:  # fmt: skip
-        self._device, self._stream = engine.device, engine.stream
+        self._device, self._stream = device, stream
         pins = self._stream is not None
         # Zeroed, as the capture runs on it.
         self._staging = [torch.zeros(s, dtype=torch.uint8, pin_memory=pins) for s in shapes]
-        self._geometries: list[InputGeometry | None] = [None] * len(shapes)
-        size = (engine._model.input_width, engine._model.input_height)
+        self._geometries = list(geometries)
         tables = [
-            WarpTables.of((s[1], s[0]), InputGeometry.centred((s[1], s[0]), size), self._device)
-            for s in shapes
+            WarpTables.of((shape[1], shape[0]), geometry, device)
+            for shape, geometry in zip(shapes, geometries, strict=True)
         ]
         images = [staged.to(self._device, copy=True) for staged in self._staging]
         inputs = [*images, *(tensor for table in tables for tensor in table.tensors())]
