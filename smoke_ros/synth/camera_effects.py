@@ -76,11 +76,11 @@ def draw_look(config: SynthConfig, rng: Generator) -> Look:
     if rng.random() < 0.7 and strength > 0.0:
         quality = int(rng.integers(config.quality_low, config.quality_high + 1))
     return Look(
-        exposure=0.085 * math.exp(strength * float(np.clip(rng.normal(0.0, 0.4), -1.2, 1.2))),
+        exposure=0.125 * math.exp(strength * float(np.clip(rng.normal(0.0, 0.4), -1.2, 1.2))),
         bloom=sometimes(0.7, float(rng.exponential(0.08))),
-        veil=sometimes(0.4, float(rng.exponential(0.05))),
+        veil=sometimes(0.3, float(rng.exponential(0.03))),
         balance=(1.0 + temperature, 1.0 + tint, 1.0 - temperature),
-        saturation=1.0 + strength * float(np.clip(rng.normal(-0.02, 0.18), -0.8, 0.6)),
+        saturation=1.0 + strength * float(np.clip(rng.normal(0.1, 0.25), -0.8, 0.8)),
         vignetting=sometimes(0.5, float(rng.uniform(0.0, 0.45))),
         defocus_px=sometimes(0.5, float(rng.exponential(0.7))),
         motion_px=sometimes(0.25, float(rng.uniform(2.0, 9.0))),
@@ -88,8 +88,8 @@ def draw_look(config: SynthConfig, rng: Generator) -> Look:
         sharpening=sometimes(0.4, float(rng.uniform(0.1, 1.0))),
         read_noise=sometimes(0.8, float(rng.exponential(0.0015))),
         shot_noise=sometimes(0.8, float(rng.exponential(0.008))),
-        gamma=math.exp(strength * float(rng.normal(0.0, 0.1))),
-        contrast=strength * float(np.clip(rng.normal(0.35, 0.3), -0.3, 1.0)),
+        gamma=math.exp(strength * float(rng.normal(0.17, 0.12))),
+        contrast=strength * float(np.clip(rng.normal(0.55, 0.35), -0.3, 1.2)),
         black_level=sometimes(0.3, float(rng.uniform(0.0, 0.012))),
         quality=quality,
     )

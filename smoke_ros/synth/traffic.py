@@ -23,6 +23,10 @@ PAINTS: tuple[tuple[Vector3, float], ...] = (
 #: Between them, each paint has as much room as its share.
 PAINT_BOUNDS = np.cumsum([share for _, share in PAINTS])
 
+#: On length, width and height. A depth is told from a size: KITTI's labelled cars are 3.88 m long
+#: and 1.63 m wide in the mean, less than today's, from which the meshes were made.
+TYPICAL_SCALES = {'Car': (0.91, 0.935, 1.0), 'Van': (0.96, 0.97, 1.0)}
+
 #: Classes that are large and must not be taken for cars.
 LARGE = ('Truck', 'Tram', 'Bus', 'Misc')
 #: How far from the camera traffic is put, metres along its street.
@@ -135,7 +139,8 @@ def _drive(
     d = lane.offset + float(rng.normal(0.0, 0.25))
     angle = (0.0 if lane.direction > 0 else math.pi) + float(rng.normal(0.0, 0.02))
     motion = Motion(street.centreline, s, d, speed * lane.direction, angle)
-    return crowd.add(model, motion, paint=draw_paint(rng), scale=_vary(rng, 0.03), margin=0.4)
+    scale = draw_vehicle_scale(model, rng)
+    return crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.4)
 
 
 def _fill_crossing(
@@ -181,7 +186,8 @@ def _fill_row(
                 street.centreline, s, offset + float(rng.normal(0.0, 0.12)),
                 angle=facing + float(rng.normal(0.0, 0.03)),
             )  # fmt: skip
-            crowd.add(model, motion, paint=draw_paint(rng), scale=_vary(rng, 0.03), margin=0.05)
+            scale = draw_vehicle_scale(model, rng)
+            crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.05)
         s += step / 2
 
 
@@ -196,7 +202,8 @@ def _add_odd_one(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -> No
         s, d = float(rng.uniform(7.0, 40.0)), float(rng.uniform(street.right, street.left))
         angle = float(rng.uniform(-math.pi, math.pi))
         motion = Motion(street.centreline, s, d, angle=angle)
-        crowd.add(model, motion, paint=draw_paint(rng), margin=0.3)
+        scale = draw_vehicle_scale(model, rng)
+        crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.3)
 
 
 def _add_people(street: Street, cast: Cast, factor: float, crowd: Crowd, rng: Generator) -> None:
@@ -292,6 +299,13 @@ def _height_at(street: Street, d: float) -> float:
 def _draw_distance(rng: Generator, nearest: float, farthest: float) -> float:
     """Draw a distance, near ones more often: the far ones are hidden or small."""
     return nearest + (farthest - nearest) * float(rng.random()) ** 1.4
+
+
+def draw_vehicle_scale(model: Model, rng: Generator) -> Vector3:
+    """Draw factors on a vehicle's size, about those that give KITTI's mean sizes."""
+    x, y, z = _vary(rng, 0.035)
+    length, width, height = TYPICAL_SCALES.get(model.class_name, (1.0, 1.0, 1.0))
+    return x * length, y * width, z * height
 
 
 def _vary(rng: Generator, spread: float) -> Vector3:
