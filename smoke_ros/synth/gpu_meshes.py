@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 #: What is drawn into: the picture, the ids, the shadow map.
 PASSES = ('picture', 'ids', 'shadows')
 
-#: OpenGL's name of 8-bit sRGB colours with linear opacity.
-SRGB8_ALPHA8 = 0x8C43
 #: A texture with a texel less opaque than this is cut out.
 OPAQUE = 250
 #: Vertices are 13 floats: position, normal, colour, paint and gloss, uv.
@@ -100,11 +98,10 @@ class GpuMeshes:
         if key not in self._textures:
             height, width = pixels.shape[:2]
             texture = self.context.texture(
-                (width, height), 4, np.ascontiguousarray(pixels).tobytes(),
-                internal_format=SRGB8_ALPHA8,
-            )  # fmt: skip
+                (width, height), 4, np.ascontiguousarray(pixels).tobytes()
+            )
             texture.build_mipmaps()
-            texture.filter = (self.context.LINEAR_MIPMAP_LINEAR, self.context.LINEAR)
+            texture.filter = (self.context.LINEAR_MIPMAP_NEAREST, self.context.LINEAR)
             forget = weakref.ref(pixels, lambda _: self._textures.pop(key, None))
             self._textures[key] = forget, texture, bool(pixels[..., 3].min() < OPAQUE)
         return self._textures[key][1:]
@@ -121,7 +118,7 @@ def make_programs(context: moderngl.Context) -> dict[tuple[str, str], moderngl.P
     for style, defines in styles.items():
         head = VERSION + defines
         programs['picture', style] = context.program(
-            head + INSTANCES + ('' if style != 'plain' else '') + SURFACE_VERTEX,
+            head + INSTANCES + SURFACE_VERTEX,
             head + SURROUNDINGS + SURFACE_FRAGMENT,
         )
         programs['ids', style] = context.program(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import moderngl
 
 #: Side of the shadow map in pixels.
-SHADOW_PX = 1536
+SHADOW_PX = 1024
 NOISE_PX = 256
 #: How much of the light that falls on it land gives back to what stands there.
 GROUND_REFLECTANCE = 0.18
