@@ -162,7 +162,7 @@ def _stray_light(light: Linear, look: Look, scale: float) -> Linear:
         bright = np.clip(np.asarray(small, np.float32) - np.float32(0.9), 0.0, 8.0)
         wide = cv2.GaussianBlur(bright, (0, 0), 9.0 * scale)
         narrow = cv2.GaussianBlur(bright, (0, 0), 2.5 * scale + 0.3)
-        glow = cv2.resize(wide + narrow, (width, height), interpolation=cv2.INTER_LINEAR)
+        glow = cv2.resize(cv2.add(wide, narrow), (width, height), interpolation=cv2.INTER_LINEAR)
         light = light + np.float32(look.bloom) * glow
     if look.veil > 0.0:
         light = light + np.float32(look.veil) * np.minimum(light[::8, ::8], 2.0).mean((0, 1))
