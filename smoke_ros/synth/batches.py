@@ -49,7 +49,8 @@ class Batches:
         view: Viewpoint,
     ) -> None:  # fmt: skip
         self._meshes = [meshes.get(instance.mesh) for instance in instances]
-        self._matrices = np.array([world_from_object(each) for each in instances]).reshape(-1, 3, 4)
+        matrices = [world_from_object(each) for each in instances]
+        self._matrices = np.array(matrices).reshape(-1, 3, 4)
         centres = np.array([mesh.centre for mesh in self._meshes]).reshape(-1, 3)
         self._centres = _transform(self._matrices, centres)
         radii = np.array([mesh.radius for mesh in self._meshes])
@@ -67,7 +68,8 @@ class Batches:
         contacts = self._contact_rows(instances)
         self.contacts = len(rows), len(contacts)
         data = np.concatenate((rows[self._order], contacts))
-        self._buffer = context.buffer(data.tobytes(), reserve=0 if len(data) else INSTANCE_FLOATS)
+        # A buffer may not be empty.
+        self._buffer = context.buffer(data.tobytes() or bytes(4 * INSTANCE_FLOATS))
 
     def bind(self) -> None:
         """Make this buffer the one that the shaders read."""

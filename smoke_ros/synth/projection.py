@@ -1,4 +1,4 @@
-"""Where the renderer's cameras put points: the picture's, the sun's, and windows of the picture."""
+"""Where the cameras put points: the picture's, the sun's, and windows of the picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from smoke_ros.synth.scene import Instance, Viewpoint
 #: Nearest and farthest distance along the optical axis that is drawn, metres.
 NEAR_M, FAR_M = 0.15, 1200.0
 
-#: How far ahead of the camera the sun throws shadows, and how far off their casters may be, metres.
+#: How far ahead of the camera the sun throws shadows, and how far off what throws them may be,
+#: metres.
 SHADOW_AHEAD_M, SHADOW_CASTERS_M = 65.0, 120.0
 
 #: x1, y1, x2, y2 in pixels.
@@ -99,7 +100,10 @@ def shadow_from_world(view: Viewpoint, sun: FloatArray) -> FloatArray:
     far = eye + SHADOW_AHEAD_M * rays @ world_from_camera[:3, :3].T
     # What is high above the road is not worth the map's resolution.
     far[:, 2] = np.clip(far[:, 2], eye[2] - 4.0, eye[2] + 8.0)
-    points = np.concatenate((far, [eye, eye + [0, 0, 3.0], eye - [0, 0, 2.0]])) @ axes.T
+    points = (
+        np.concatenate((far, [eye, eye + np.array([0, 0, 3.0]), eye - np.array([0, 0, 2.0])]))
+        @ axes.T
+    )
     low, high = points.min(axis=0) - 1.0, points.max(axis=0) + 1.0
     low[2] -= SHADOW_CASTERS_M
     matrix = np.eye(4)

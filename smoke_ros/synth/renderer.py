@@ -159,7 +159,8 @@ class Renderer:
         sun /= np.linalg.norm(sun)
         shadow = shadow_from_world(view, sun)
         # The map's axes run from 0 to 1, clip space's from -1 to 1.
-        shadow_clip = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1.0]]) @ shadow
+        stretch = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1.0]])
+        shadow_clip = stretch @ shadow
         batches = Batches(self.context, self.meshes, scene.instances, view)
         batches.bind()
         self.context.enable_only(self.context.DEPTH_TEST)
@@ -222,7 +223,8 @@ class Renderer:
         self._draw('picture', seen, clip_from_world)
         self.context.depth_func = '<='
         set_uniforms(self._sky.program, values)
-        rays = world_from_camera[:3, :3] @ np.linalg.inv(clip_from_camera(view.camera)[[0, 1, 3], :3])
+        clip_from_ray = clip_from_camera(view.camera)[[0, 1, 3], :3]
+        rays = world_from_camera[:3, :3] @ np.linalg.inv(clip_from_ray)
         write_matrix(self._sky.program, 'ray_from_clip', rays)
         self._sky.render(self.context.TRIANGLES, vertices=3)
         self.context.depth_func = '<'
@@ -264,7 +266,8 @@ class Renderer:
         size = view.camera.width, view.camera.height
         if size != (self.width, self.height):
             raise ValueError(
-                f'the renderer draws {self.width}x{self.height}, the camera has {size[0]}x{size[1]}'
+                f'the renderer draws {self.width}x{self.height}, '
+                f'the camera has {size[0]}x{size[1]}'
             )
 
 
@@ -279,7 +282,7 @@ def open_context() -> moderngl.Context:
         ) from error
     try:
         context = moderngl.create_context(standalone=True, require=430, backend='egl')
-    except Exception as error:  # noqa: BLE001 - moderngl raises whatever the loader does
+    except Exception as error:
         raise RendererError(MISSING_EGL.format(error=error)) from error
     # What is no longer used is freed by `gc()`, while this context is the current one: another's
     # objects have the same names.

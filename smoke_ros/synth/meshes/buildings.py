@@ -62,7 +62,9 @@ def make_building(name: str, textures: list[Texture], rng: np.random.Generator) 
         _add_facade(part, facade, span, floors, rng, is_front=turn == 0, door=choose(DOORS))
         _attach(details, part.build(), turn, out)
     pitched = floors <= 4 and rng.random() < 0.75
-    _add_roof(details, length, depth, height, choose(ROOFS), float(rng.uniform(1.5, 4.0)) * pitched)
+    _add_roof(
+        details, length, depth, height, choose(ROOFS), float(rng.uniform(1.5, 4.0)) * pitched
+    )
     return [walls.build(choose(textures)), details.build()]
 
 
@@ -156,7 +158,7 @@ def _add_roof(
     low = height - 0.15
     for side in (-1, 1):
         corners = np.array([(-x, side * y, low), (x, side * y, low), (x, 0, top), (-x, 0, top)])
-        builder.quad(corners[:: -side], look)
+        builder.quad(corners[::-side], look)
         gable = np.array([(side * length / 2, -depth / 2, height), (side * length / 2, depth / 2, height),
                           (side * length / 2, 0, top - 0.1)])  # fmt: skip
         builder.add(gable[::side], [[0, 1, 2]], Look((0.6, 0.58, 0.55), paint=1.0))

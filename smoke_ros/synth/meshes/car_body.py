@@ -22,7 +22,7 @@ END_BACK = (0.22, 0.05, 0.0, 0.10, 0.35, 0.75)
 
 @dataclass(frozen=True)
 class Shape:
-    """A car's proportions. Lengths in metres; places along it as parts of the length from the front."""
+    """A car's proportions: lengths in metres, places as parts of the length from the front."""
 
     length: float
     height: float
@@ -119,8 +119,9 @@ class Shape:
         return np.unique(np.clip(np.round(places, 4), -half, half))[::-1]
 
     def profile(self, q: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Return x and z along the middle of the cabin; q is 0 to 1 up the windscreen, to 2 along
-        the roof, to 3 down the rear window.
+        """Return x and z along the middle of the cabin.
+
+        q is 0 to 1 up the windscreen, to 2 along the roof, to 3 down the rear window.
         """
         q = np.asarray(q, float)
         places = self.x([self.screen, self.roof_front, self.roof_rear, self.rear_foot])
@@ -131,7 +132,9 @@ class Shape:
         along = np.clip(q - 1.0, 0.0, 1.0)
         top = edge_front + along * (edge_rear - edge_front)
         bow = 4.0 * along * (1.0 - along)
-        z = np.where((q > 1) & (q < 2), top + bow * (self.height - (edge_front + edge_rear) / 2), z)
+        z = np.where(
+            (q > 1) & (q < 2), top + bow * (self.height - (edge_front + edge_rear) / 2), z
+        )
         # Glass is bent outwards.
         bend = np.sin(np.pi * np.where(q < 1, q, q - 2.0))
         z = np.where(q < 1, z + 0.035 * bend, np.where(q > 2, z + 0.035 * bend, z))

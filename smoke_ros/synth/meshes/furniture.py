@@ -133,9 +133,16 @@ def make_wall(name: str, rng: np.random.Generator) -> list[Mesh]:
     height, half = float(rng.uniform(0.5, 1.8)), FENCE_M / 2
     for y, order in ((-0.12, 1), (0.12, -1)):
         corners = np.array([(-half, y, 0), (half, y, 0), (half, y, height), (-half, y, height)])
-        uv = np.array([(0, height / 1.5), (FENCE_M / 1.5, height / 1.5), (FENCE_M / 1.5, 0), (0, 0)])
+        uv = np.array(
+            [(0, height / 1.5), (FENCE_M / 1.5, height / 1.5), (FENCE_M / 1.5, 0), (0, 0)]
+        )
         builder.quad(corners[::order], WHITE, uv[::order])
-    top = [(-half, -0.15, height), (half, -0.15, height), (half, 0.15, height), (-half, 0.15, height)]
+    top = [
+        (-half, -0.15, height),
+        (half, -0.15, height),
+        (half, 0.15, height),
+        (-half, 0.15, height),
+    ]
     builder.quad(top, WHITE, np.full((4, 2), 0.5))
     return [builder.build(brick(rng))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +52,9 @@ def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
     """Make somebody who walks or stands."""
     builder = Builder(name)
     child = rng.random() < 0.15
-    height = float(rng.uniform(1.05, 1.45) if child else np.clip(rng.normal(1.74, 0.08), 1.55, 1.95))
+    height = float(
+        rng.uniform(1.05, 1.45) if child else np.clip(rng.normal(1.74, 0.08), 1.55, 1.95)
+    )
     clothes = draw_clothes(rng)
     stride = 0.0 if rng.random() < 0.25 else float(rng.uniform(0.15, 0.5)) * rng.choice([-1, 1])
     girth = float(rng.uniform(0.88, 1.25))
@@ -63,7 +66,9 @@ def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
         hip = np.array([0.0, side * 0.095 * unit * girth, hip_z])
         knee = hip + _along(swing + 0.12 * abs(stride), HIP * height - KNEE * height)
         back = swing < 0
-        ankle = knee + _along(swing - (0.7 * abs(stride) if back else 0.05), (KNEE - 0.045) * height)
+        ankle = knee + _along(
+            swing - (0.7 * abs(stride) if back else 0.05), (KNEE - 0.045) * height
+        )
         _limb(builder, hip, knee, (0.095 * unit * girth, 0.065 * unit), clothes.legs)
         _limb(builder, knee, ankle, (0.066 * unit, 0.048 * unit), clothes.legs)
         _foot(builder, ankle, unit, clothes.shoes)
@@ -131,7 +136,9 @@ def _add_bicycle(builder: Builder, rng: np.random.Generator) -> None:
     builder.tube((0.36, -0.27, 1.0), (0.36, 0.27, 1.0), 0.016, STEEL, sides=5)
     builder.box((-0.36, -0.08, 0.88), (-0.1, 0.08, 0.94), PLASTIC)
     if rng.random() < 0.5:
-        builder.box((-0.72, -0.16, 0.72), (-0.36, 0.16, 0.75 + 0.25 * (rng.random() < 0.5)), PLASTIC)
+        builder.box(
+            (-0.72, -0.16, 0.72), (-0.36, 0.16, 0.75 + 0.25 * (rng.random() < 0.5)), PLASTIC
+        )
     builder.box((-0.78, -0.03, 0.6), (-0.75, 0.03, 0.68), Look((0.4, 0.01, 0.01), 0.6))
 
 
@@ -139,7 +146,7 @@ def _add_bicycle_wheel(builder: Builder, middle: Vector3, radius: float) -> None
     angles = np.linspace(0.0, 2.0 * np.pi, 17)
     rim = [(middle[0] + radius * np.cos(a), 0.0, middle[2] + radius * np.sin(a)) for a in angles]
     inner = 0.97 * radius
-    for first, last in zip(rim, rim[1:], strict=False):
+    for first, last in pairwise(rim):
         builder.tube(first, last, 0.024, RUBBER, sides=4, closed=False)
     for angle in angles[:-1:2]:
         end = (middle[0] + inner * np.cos(angle), 0.0, middle[2] + inner * np.sin(angle))

@@ -49,7 +49,11 @@ def make_tree(name: str, texture: Texture, rng: np.random.Generator) -> list[Mes
         around = rng.uniform(0, 2 * np.pi, count)
         out = (1.0 - up) * radius * rng.uniform(0.4, 0.9, count)
         centres = np.column_stack(
-            (out * np.cos(around), out * np.sin(around), crown_low + up * 0.95 * (height - crown_low))
+            (
+                out * np.cos(around),
+                out * np.sin(around),
+                crown_low + up * 0.95 * (height - crown_low),
+            )
         )
         size = 0.15 * height * (1.15 - up)
     _add_cards(crown, centres, size, np.array([0, 0, middle]), look, rng)

@@ -145,7 +145,14 @@ class Builder:
         corners *= half
         cos, sin = np.cos(turn), np.sin(turn)
         corners[:, :2] = corners[:, :2] @ np.array([[cos, sin], [-sin, cos]])
-        faces = [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]]
+        faces = [
+            [0, 4, 6, 2],
+            [1, 3, 7, 5],
+            [0, 1, 5, 4],
+            [2, 6, 7, 3],
+            [0, 2, 3, 1],
+            [4, 5, 7, 6],
+        ]
         return self.add(corners + middle, quads(faces), look)
 
     def quad(self, corners: npt.ArrayLike, look: Look, uv: npt.ArrayLike | None = None) -> Builder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from smoke_ros.structures import Vector3
@@ -87,13 +89,15 @@ def make_bus(name: str, rng: np.random.Generator, *, tram: bool = False) -> Mesh
     count = int((last - first) // float(rng.uniform(1.3, 1.9)))
     places = np.linspace(first, last, count + 1)
     for side in (-1, 1):
-        for a, b in zip(places, places[1:], strict=False):
+        for a, b in pairwise(places.tolist()):
             _panel(builder, (a + 0.05, b - 0.05), side * edge, (1.15, height - 0.55), GLASS)
         _panel(builder, (-front + 0.05, front - 0.1), side * edge, (0.45, 0.75), stripe)
         doors = (front - 1.6, -0.3) if side < 0 else ()
         for x in doors:
             _panel(builder, (x - 0.55, x + 0.55), side * (edge + 0.006), (0.4, 2.3), GLASS)
-    _end_panel(builder, (front + 0.01, front - slope + 0.01), 0.93 * half, (1.2, height - 0.35), GLASS)
+    _end_panel(
+        builder, (front + 0.01, front - slope + 0.01), 0.93 * half, (1.2, height - 0.35), GLASS
+    )
     _end_panel(builder, (front + 0.012,) * 2, 0.93 * half, (0.85, 1.2), PAINT)
     rear = -front - 0.01
     top = rear + slope * tram
@@ -270,4 +274,6 @@ def _add_mixer(
     builder.tube(end, (belly[0] - 0.9, 0, middle + 0.25), (0.5, radius), look, sides=18)
     builder.box((rear + 0.1, -0.4, 1.0), (rear + 0.5, 0.4, middle + 0.7), STEEL)
     builder.tube((rear + 0.5, 0, middle + 1.2), (rear + 0.3, 0, middle + 1.7), (0.3, 0.55), STEEL)
-    builder.box((front - 0.6, -0.35, 1.0), (front - 0.2, 0.35, 1.0 + float(rng.uniform(0.5, 0.9))), STEEL)
+    builder.box(
+        (front - 0.6, -0.35, 1.0), (front - 0.2, 0.35, 1.0 + float(rng.uniform(0.5, 0.9))), STEEL
+    )

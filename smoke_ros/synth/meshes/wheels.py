@@ -56,7 +56,7 @@ def _add_ring(builder: Builder, rings: np.ndarray, look: Look, middle: np.ndarra
     points = rings.reshape(-1, 3)
     i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
     faces = np.stack((i, i + 1, i + 1 + columns, i + columns), 1)
-    if rings[0, 0, 1] > rings[-1, 0, 1]:
+    if rings[0, 0, 1] < rings[-1, 0, 1]:
         faces = faces[:, ::-1]
     builder.add(points, quads(faces), look, normals=normals.reshape(-1, 3))
 

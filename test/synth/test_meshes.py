@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from smoke_ros.synth.meshes import catalogue as catalogue_module
+from smoke_ros.synth.meshes.catalogue import Catalogue
+
+RANGES_M = {  # length, height, width
+    'Car': ((3.0, 5.7), (1.2, 2.0), (1.45, 2.05)),
+    'Van': ((4.4, 6.2), (1.9, 2.5), (1.75, 2.2)),
+    'Truck': ((6.0, 17.0), (2.5, 4.4), (2.2, 3.0)),
+    'Tram': ((12.0, 20.0), (3.0, 4.2), (2.2, 2.8)),
+    'Pedestrian': ((0.2, 1.5), (1.0, 2.05), (0.35, 0.9)),
+    'Cyclist': ((1.6, 2.0), (1.45, 2.1), (0.4, 0.8)),
+}
+
+
+@pytest.fixture(scope='module')
+def catalogue():
+    patch = pytest.MonkeyPatch()
+    for name, count in (('CARS_PER_STYLE', 2), ('VANS', 2), ('PICKUPS', 1), ('TRUCKS_PER_KIND', 1),
+                        ('BUSES', 1), ('TRAMS', 1), ('PEOPLE', 8), ('CYCLISTS', 3),
+                        ('BUILDINGS', 3), ('TREES', 3)):  # fmt: skip
+        patch.setattr(catalogue_module, name, count)
+    yield Catalogue.built_in(np.random.default_rng(0))
+    patch.undo()
+
+
+def labelled(catalogue):
+    return [*catalogue.vehicles, *catalogue.people, *catalogue.cyclists]
+
+
+def every_model(catalogue):
+    return [model for models in vars(catalogue).values() for model in models]
+
+
+def test_all_kinds_are_there(catalogue):
+    assert all(vars(catalogue).values())
+    assert {model.class_name for model in labelled(catalogue)} == set(RANGES_M)
+
+
+def test_labelled_models_have_real_sizes_and_stand_in_the_middle_of_their_footprint(catalogue):
+    for model in labelled(catalogue):
+        for size, (low, high) in zip(model.dimensions, RANGES_M[model.class_name], strict=True):
+            assert low <= size <= high, (model.name, model.dimensions)
+        points = np.concatenate([mesh.positions for mesh in model.meshes])
+        low, high = points.min(axis=0), points.max(axis=0)
+        np.testing.assert_allclose((low + high)[:2], 0.0, atol=1e-4, err_msg=model.name)
+        assert low[2] == pytest.approx(0.0, abs=1e-5), model.name
+
+
+def test_everything_stands_on_the_ground(catalogue):
+    for model in every_model(catalogue):
+        lowest = min(float(mesh.positions[:, 2].min()) for mesh in model.meshes)
+        assert -0.02 < lowest < 0.15, (model.name, lowest)
+
+
+def test_meshes_are_sound(catalogue):
+    for model in every_model(catalogue):
+        for mesh in model.meshes:
+            count = len(mesh.positions)
+            assert np.isfinite(mesh.positions).all(), mesh.name
+            np.testing.assert_allclose(np.linalg.norm(mesh.normals, axis=1), 1.0, atol=1e-3)
+            assert mesh.triangles.min() >= 0 and mesh.triangles.max() < count
+            assert {len(mesh.colours), len(mesh.paint), len(mesh.gloss)} == {count}
+            assert (mesh.texture is None) == (mesh.uv is None)
+
+
+def test_vehicles_normals_point_outwards(catalogue):
+    for model in catalogue.vehicles:
+        mesh = model.meshes[0]
+        corners = mesh.positions[mesh.triangles]
+        faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals = mesh.normals[mesh.triangles].mean(axis=1)
+        area = np.linalg.norm(faces, axis=1)
+        agree = (faces * normals).sum(axis=1) > 0
+        assert area[agree].sum() > 0.97 * area.sum(), model.name
+        # Paint is the shell: from the middle, it faces away.
+        middle = np.array([0.0, 0.0, 0.5 * model.dimensions[1]])
+        away = ((corners.mean(axis=1) - middle) * normals).sum(axis=1) > 0
+        painted = mesh.paint[mesh.triangles[:, 0]] > 0.5
+        assert area[painted & away].sum() > 0.8 * area[painted].sum(), model.name
+
+
+def test_vehicles_face_forwards(catalogue):
+    for model in catalogue.vehicles:
+        mesh = model.meshes[0]
+        r, g, b = mesh.colours.T
+        half = model.dimensions[0] / 2
+        at_end = np.abs(mesh.positions[:, 0]) > half - 0.5
+        red_light = at_end & (np.abs(r - 0.38) < 1e-3) & (np.abs(g - 0.012) < 1e-3)
+        head_light = at_end & (np.abs(r - 0.75) < 1e-3) & (np.abs(b - 0.78) < 1e-3)
+        assert mesh.positions[red_light, 0].max() < 0.0, model.name
+        assert mesh.positions[head_light, 0].min() > 0.0, model.name
+
+
+def test_cars_have_few_triangles(catalogue):
+    for model in catalogue.vehicles:
+        if model.class_name in ('Car', 'Van'):
+            assert sum(len(mesh.triangles) for mesh in model.meshes) <= 3000, model.name
+
+
+def test_the_same_generator_makes_the_same_models(catalogue):
+    for first, second in zip(
+        catalogue_module._make_vehicles(np.random.default_rng(4))[:3],
+        catalogue_module._make_vehicles(np.random.default_rng(4))[:3],
+        strict=True,
+    ):
+        assert np.array_equal(first.meshes[0].positions, second.meshes[0].positions)
+
+
+def test_some_of_every_large_kind_are_held_out(catalogue):
+    for models in (catalogue.vehicles, catalogue.people):
+        share = np.mean([model.held_out for model in models])
+        assert 0.0 < share < 0.35
