@@ -223,8 +223,12 @@ def _work(job: Job, indices: list[int], messages: multiprocessing.Queue[int | st
     os.environ['LP_NUM_THREADS'] = '1'
     cv2.setNumThreads(1)
     try:
+        parent = multiprocessing.parent_process()
         for index in _make_frames(job, indices):
             messages.put(index)
+            # Who is killed cannot end its workers: they would write on for hours.
+            if parent is not None and not parent.is_alive():
+                return
     except Exception:  # noqa: BLE001, handed to the parent, which raises it
         messages.put(traceback.format_exc())
 

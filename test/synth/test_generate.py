@@ -1,8 +1,12 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pytest
 from box_models import BoxCatalogue
 
@@ -143,6 +147,23 @@ def test_goes_on_where_it_stopped(tmp_path, boxes):
     assert generate(dataclasses.replace(made, frames=4), workers=1) == 2
     assert (made.out / 'image_2' / '000001.jpg').read_bytes() == first
     assert len(KittiFolder(made.out).frames('train')) == 4
+
+
+@pytest.mark.slow  # each worker makes the whole catalogue
+def test_workers_of_a_killed_process_stop(tmp_path, renderer):
+    command = [sys.executable, '-m', 'smoke_ros.cli', 'synth', str(tmp_path / 'out')]
+    command += ['--frames', '5000', '--size', '128', '64', '--workers', '2']
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        labels = tmp_path / 'out' / 'label_2'
+        deadline = time.monotonic() + 100
+        while not (labels.is_dir() and any(labels.iterdir())) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.1)
+        workers = psutil.Process(process.pid).children()
+        assert len(workers) >= 2
+        process.kill()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
 
 
 def test_other_settings_need_another_folder(tmp_path, boxes):
