@@ -19,6 +19,7 @@ from smoke_ros.synth.batches import Batches
 from smoke_ros.synth.gpu_meshes import GpuMeshes
 from smoke_ros.synth.projection import Window, camera_points, clip_from_camera, project_extent
 from smoke_ros.synth.scene import BACKGROUND, Float32Array, Instance, Scene, Viewpoint
+from smoke_ros.synth.uniforms import write_matrix
 
 if TYPE_CHECKING:
     import moderngl
@@ -140,7 +141,7 @@ def _draw_cell(
         if batch.mesh.texture is not None:
             batch.mesh.texture.use(0)
         array = batch.mesh.arrays['ids']
-        array.program['clip_from_world'].write(matrix.T.astype(np.float32).tobytes())
+        write_matrix(array.program, 'clip_from_world', matrix)
         array.program['first_instance'] = batch.first
         array.render(instances=batch.count)
     context.scissor = None

@@ -82,12 +82,12 @@ class Batches:
         inside = self._centres @ planes[:, :3].T + planes[:, 3] > -self._radii[:, None]
         reached = inside.all(axis=1)[self._order]
         batches: list[Batch] = []
-        last = None
+        last: GpuMesh | None = None
         for position, (index, drawn) in enumerate(zip(self._order, reached, strict=True)):
             mesh = self._meshes[index]
             if not drawn:
                 last = None
-            elif mesh is last:
+            elif last is not None and mesh is last:
                 batches[-1] = Batch(mesh, batches[-1].first, batches[-1].count + 1)
             else:
                 batches.append(Batch(mesh, position, 1))

@@ -31,6 +31,7 @@ from smoke_ros.synth.shaders import (
     SURROUNDINGS,
     VERSION,
 )
+from smoke_ros.synth.uniforms import set_uniforms, write_matrix
 
 if TYPE_CHECKING:
     import moderngl
@@ -101,9 +102,8 @@ class Renderer:
         supersampling = self.supersampling
         self.meshes = GpuMeshes(context)
         large = (width * supersampling, height * supersampling)
-        self._large = context.framebuffer(
-            [context.texture(large, 4, dtype='f2')], context.depth_renderbuffer(large)
-        )
+        self._large_texture = context.texture(large, 4, dtype='f2')
+        self._large = context.framebuffer([self._large_texture], context.depth_renderbuffer(large))
         size = (width, height)
         self._picture = context.framebuffer([context.renderbuffer(size, 4, dtype='f4')])
         self._ids = context.framebuffer(
@@ -254,7 +254,7 @@ class Renderer:
     def _read_picture(self) -> Float32Array:
         self._picture.use()
         self.context.disable(self.context.DEPTH_TEST)
-        self._large.color_attachments[0].use(0)
+        self._large_texture.use(0)
         set_uniforms(self._shrink.program, {'picture': 0, 'factor': self.supersampling})
         self._shrink.render(self.context.TRIANGLES, vertices=3)
         return _read(self._picture, self.width, self.height, 4)[..., :3].copy()
@@ -281,7 +281,7 @@ def open_context() -> moderngl.Context:
             'requirements/constraints.txt (make setup does)'
         ) from error
     try:
-        context = moderngl.create_context(standalone=True, require=430, backend='egl')
+        context = moderngl.create_context(standalone=True, require=430, backend='egl')  # type: ignore[arg-type]
     except Exception as error:
         raise RendererError(MISSING_EGL.format(error=error)) from error
     # What is no longer used is freed by `gc()`, while this context is the current one: another's
@@ -311,18 +311,6 @@ def draw_batch(name: str, batch: Batch) -> None:
     array = batch.mesh.arrays[name]
     array.program['first_instance'] = batch.first
     array.render(instances=batch.count)
-
-
-def set_uniforms(program: moderngl.Program, values: dict[str, Any]) -> None:
-    """Set those of the values that a program uses."""
-    for name, value in values.items():
-        if name in program:
-            program[name] = value
-
-
-def write_matrix(program: moderngl.Program, name: str, matrix: FloatArray) -> None:
-    """Set a matrix; OpenGL wants columns."""
-    program[name].write(np.ascontiguousarray(matrix.T, dtype=np.float32).tobytes())
 
 
 def _read(framebuffer: Any, width: int, height: int, components: int) -> Float32Array:

@@ -159,8 +159,10 @@ def _add_roof(
     for side in (-1, 1):
         corners = np.array([(-x, side * y, low), (x, side * y, low), (x, 0, top), (-x, 0, top)])
         builder.quad(corners[::-side], look)
-        gable = np.array([(side * length / 2, -depth / 2, height), (side * length / 2, depth / 2, height),
-                          (side * length / 2, 0, top - 0.1)])  # fmt: skip
+        end = side * length / 2
+        gable = np.array(
+            [(end, -depth / 2, height), (end, depth / 2, height), (end, 0, top - 0.1)]
+        )
         builder.add(gable[::side], [[0, 1, 2]], Look((0.6, 0.58, 0.55), paint=1.0))
     builder.tube((0.2 * length, 1.0, top - 1.0), (0.2 * length, 1.0, top + 0.6), 0.35,
                  Look((0.25, 0.12, 0.08)), sides=4)  # fmt: skip

@@ -60,8 +60,14 @@ class Shape:
     def waist(self, x: npt.ArrayLike) -> FloatArray:
         """Return the height of the body's upper edge."""
         part = 0.5 - np.asarray(x, float) / self.length
-        places = (0.0, 0.05, self.screen, self.rear_foot, 1.0)
-        heights = (self.nose - 0.03, self.nose, self.cowl, self.tail, self.tail - 0.015)
+        places: tuple[float, ...] = (0.0, 0.05, self.screen, self.rear_foot, 1.0)
+        heights: tuple[float, ...] = (
+            self.nose - 0.03,
+            self.nose,
+            self.cowl,
+            self.tail,
+            self.tail - 0.015,
+        )
         if self.rear_foot >= 1.0:
             places, heights = places[:4], heights[:4]
         return np.asarray(self.height * np.interp(part, places, heights))
@@ -171,5 +177,5 @@ class Shape:
 
     def _half_width(self, x: npt.ArrayLike, z: npt.ArrayLike) -> FloatArray:
         waist = self.waist(x)
-        up = np.clip((z - waist) / (self.height - waist), 0.0, 1.0)
+        up = np.clip((np.asarray(z, float) - waist) / (self.height - waist), 0.0, 1.0)
         return np.asarray(self.width / 2 * 0.885 * (1.0 - (1.0 - self.roof_width) * up**1.2))

@@ -172,8 +172,9 @@ def _add_body(builder: Builder, shape: Shape) -> None:
     for x in (half, -half):
         add_sheet(builder, shape.body(x, END_ACROSS, rows), PAINT, (x, 0, 0))
     inner = 0.40 * shape.width
-    builder.box((-half + 0.22, -inner, shape.clearance - 0.03),
-                (half - 0.22, inner, 0.55 * shape.height * shape.nose + 0.25), UNDERBODY)  # fmt: skip
+    top = 0.55 * shape.height * shape.nose + 0.25
+    low = (-half + 0.22, -inner, shape.clearance - 0.03)
+    builder.box(low, (half - 0.22, inner, top), UNDERBODY)
 
 
 def _add_cabin(builder: Builder, shape: Shape) -> None:

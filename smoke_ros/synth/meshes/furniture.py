@@ -77,7 +77,7 @@ def make_sign(name: str, rng: np.random.Generator) -> Mesh:
         fan = [[0, i, i + 1] for i in range(1, corners - 1)]
         builder.add(ring, fan, look)
         if part == 1.0:
-            builder.add(ring + (0.01, 0, 0), np.array(fan)[:, ::-1], GALVANISED)
+            builder.add(np.add(ring, (0.01, 0, 0)), np.array(fan)[:, ::-1], GALVANISED)
     return builder.build()
 
 

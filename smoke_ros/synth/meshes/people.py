@@ -109,14 +109,20 @@ def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
         _limb(builder, saddle + y, knee, (0.09 * unit, 0.065 * unit), clothes.legs)
         _limb(builder, knee, ankle, (0.065 * unit, 0.045 * unit), clothes.legs)
         _foot(builder, ankle, unit, clothes.shoes)
-        at = shoulder + (0.0, side * 0.18 * unit, 0.0)
-        hand = bars + (0.0, side * 0.24, 0.0)
+        at = np.add(shoulder, (0.0, side * 0.18 * unit, 0.0))
+        hand = np.add(bars, (0.0, side * 0.24, 0.0))
         elbow = (at + hand) / 2 + (-0.03, side * 0.06, -0.07)
         _limb(builder, at, elbow, (0.053 * unit, 0.044 * unit), clothes.top)
         _limb(builder, elbow, hand, (0.043 * unit, 0.034 * unit),
               clothes.top if clothes.sleeves else clothes.skin)  # fmt: skip
-    _torso(builder, tuple(saddle + (0, 0, 0.02)), tuple(shoulder), unit, 1.0, clothes.top)
-    _head(builder, tuple(shoulder + (0.06, 0, 0.08)), height, clothes, helmet=rng.random() < 0.4)
+    _torso(builder, tuple(np.add(saddle, (0, 0, 0.02))), tuple(shoulder), unit, 1.0, clothes.top)
+    _head(
+        builder,
+        tuple(np.add(shoulder, (0.06, 0, 0.08))),
+        height,
+        clothes,
+        helmet=rng.random() < 0.4,
+    )
     if rng.random() < 0.25:
         _add_luggage(builder, height, 1.0, rng, at=shoulder)
     return builder.build()
@@ -171,7 +177,7 @@ def _torso(
     builder: Builder, hip: Vector3, shoulder: Vector3, unit: float, girth: float, look: Look
 ) -> None:
     """Add a trunk that is wider across than it is deep, from hips to neck."""
-    start, end = np.array(hip) - (0, 0, 0.03 * unit), np.array(shoulder) + (0, 0, 0.04 * unit)
+    start, end = np.array(hip) - (0, 0, 0.03 * unit), np.add(shoulder, (0, 0, 0.04 * unit))
     parts = np.array([0.0, 0.2, 0.55, 0.85, 1.0, 1.06])
     across = np.array([0.165, 0.155, 0.18, 0.2, 0.13, 0.05]) * unit * girth
     deep = np.array([0.12, 0.115, 0.125, 0.11, 0.08, 0.05]) * unit * girth
@@ -197,8 +203,8 @@ def _head(
                  sides=8, rings=6)  # fmt: skip
     hair = Look((0.5, 0.5, 0.5), 0.5) if helmet else clothes.hair
     wide = 1.25 if helmet else 1.07
-    builder.ball((x - 0.02, y, middle + 0.35 * size), (size * 1.05 * wide, size * 0.9 * wide, size),
-                 hair, sides=8, rings=5)  # fmt: skip
+    radii = (size * 1.05 * wide, size * 0.9 * wide, size)
+    builder.ball((x - 0.02, y, middle + 0.35 * size), radii, hair, sides=8, rings=5)
 
 
 def _add_luggage(

@@ -96,9 +96,8 @@ def make_hedge(name: str, texture: Texture, rng: np.random.Generator) -> list[Me
     shade = 0.45 + 0.55 * section[:, 1] * np.ones((9, 1))
     builder.add(points.reshape(-1, 3), grid(9, 8), look, normals=normals.reshape(-1, 3),
                 uv=uv.reshape(-1, 2), shade=shade.reshape(-1))  # fmt: skip
-    centres = np.column_stack((
-        rng.uniform(-1.25, 1.25, 10), rng.uniform(-0.3, 0.3, 10) * width, np.full(10, 0.93 * height)
-    ))  # fmt: skip
+    along, across = rng.uniform(-1.25, 1.25, 10), rng.uniform(-0.3, 0.3, 10) * width
+    centres = np.column_stack((along, across, np.full(10, 0.93 * height)))
     _add_cards(builder, centres, np.full(10, 0.25), np.array([0, 0, 0.0]), look, rng)
     return [core.build(), builder.build(texture)]
 

@@ -46,7 +46,7 @@ class Builder:
     """Collects triangles and makes a mesh of them."""
 
     name: str
-    #: Whether the mesh is moved so that its footprint's middle is the origin and it stands on z = 0.
+    #: Whether the mesh is moved so that it stands on z = 0, its footprint's middle at the origin.
     is_grounded: bool = True
     _parts: list[tuple[FloatArray, FloatArray, FloatArray, Triangles, FloatArray]] = field(
         default_factory=list
@@ -209,7 +209,7 @@ class Builder:
         middle = profile.mean(axis=0)
         sheet = np.concatenate((profile, [middle]))
         near = np.column_stack((sheet[:, 0], np.full(count + 1, y[0]), sheet[:, 1]))
-        far = near + (0.0, y[1] - y[0], 0.0)
+        far = np.add(near, (0.0, y[1] - y[0], 0.0))
         i = np.arange(count)
         j = (i + 1) % count
         fan = np.stack((np.full(count, count), i, j), 1)

@@ -107,8 +107,8 @@ def make_bus(name: str, rng: np.random.Generator, *, tram: bool = False) -> Mesh
         builder.ball((front - 0.01, y, 0.72), (0.05, 0.2, 0.11), HEADLIGHT, sides=8, rings=4)
         builder.box((rear - 0.02, y - 0.12, 0.8), (rear + 0.05, y + 0.12, 1.25), TAILLIGHT)
     builder.box((-front - 0.02, -half + 0.1, floor), (front + 0.02, half - 0.1, 0.5), PLASTIC)
-    builder.box((front - 0.2, -0.6 * half, height - 0.36), (front - 0.06, 0.6 * half, height - 0.12),
-                PLASTIC)  # fmt: skip
+    sign_low = (front - 0.2, -0.6 * half, height - 0.36)
+    builder.box(sign_low, (front - 0.06, 0.6 * half, height - 0.12), PLASTIC)
     if tram:
         builder.box((-front + 0.4, -half + 0.25, 0.0), (front - 0.4, half - 0.25, 0.4), UNDERBODY)
         builder.box((-1.0, -0.6, height), (1.0, 0.6, height + 0.25), STEEL)
@@ -187,8 +187,8 @@ def _add_box(
     builder.box((rear, -half, CHASSIS_M), (front, half, top), look)
     frame = Look((0.3, 0.3, 0.3), 0.3)
     for side in (-1, 1):
-        builder.box((rear - 0.01, side * half - 0.06, CHASSIS_M), (rear + 0.08, side * half + 0.01, top),
-                    frame)  # fmt: skip
+        low = (rear - 0.01, side * half - 0.06, CHASSIS_M)
+        builder.box(low, (rear + 0.08, side * half + 0.01, top), frame)
         for z in (CHASSIS_M, top - 0.1):
             _panel(builder, (rear, front), side * (half + 0.008), (z, z + 0.1), frame)
         if rng.random() < 0.5:
@@ -218,12 +218,12 @@ def _add_tank(
         # A hopper for powder narrows below.
         for x in np.linspace(rear + 1.6, front - 1.6, 3):
             builder.tube((x, 0, middle), (x, 0, 0.6), (radius, 0.25), shiny, sides=14)
-    builder.box((rear + 0.4, -0.3, middle + radius - 0.05), (front - 0.5, 0.3, middle + radius + 0.08),
-                STEEL)  # fmt: skip
+    low = (rear + 0.4, -0.3, middle + radius - 0.05)
+    builder.box(low, (front - 0.5, 0.3, middle + radius + 0.08), STEEL)
     for x in np.linspace(rear + 1.0, front - 0.8, 5):
         builder.tube((x - 0.03, 0, middle), (x + 0.03, 0, middle), radius + 0.015, STEEL, sides=20)
-    builder.box((rear + 0.1, -0.45 * width, CHASSIS_M - 0.1), (rear + 0.2, 0.45 * width, CHASSIS_M + 0.3),
-                STRIPE)  # fmt: skip
+    low = (rear + 0.1, -0.45 * width, CHASSIS_M - 0.1)
+    builder.box(low, (rear + 0.2, 0.45 * width, CHASSIS_M + 0.3), STRIPE)
 
 
 def _add_flatbed(

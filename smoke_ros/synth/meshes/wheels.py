@@ -80,9 +80,9 @@ def _add_spokes(
         across = np.array([-np.sin(angle), 0.0, np.cos(angle)])
         wide = 1.2 / spokes * radius
         points = np.array([
-            [along * r * radius + sign * across * w * wide for sign in (-1, 1)]
+            [(x, y, z) + along * r * radius + sign * across * w * wide for sign in (-1, 1)]
             for r, w in ((HUB, 0.7), (RIM, 1.0))
-        ]) + (x, y, z)  # fmt: skip
+        ])  # fmt: skip
         add_sheet(builder, points, look, (0.0, side, 0.0))
     angles = np.linspace(0.0, 2.0 * np.pi, SIDES + 1)
     radii = np.array([0.88, 1.0])[:, None] * RIM * radius
