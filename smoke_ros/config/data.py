@@ -32,6 +32,19 @@ class DataConfig:
         30, 'most objects that are learnt of an image; the nearest where there are more',
         low=1, high=1000,
     )  # fmt: skip
+    smallest_height: float = option(
+        0.0, 'objects whose 2D box is lower than this are ignored: neither learnt nor background',
+        unit='px of the input', low=0.0, high=1000.0,
+    )  # fmt: skip
+    most_occluded: int = option(
+        3, 'objects that are hidden more than this, as KITTI counts (0 to 3), are ignored',
+        low=0, high=3,
+    )  # fmt: skip
+    smallest_radius: int = option(
+        0, "least radius of a keypoint's Gaussian; the authors have none, so that far objects "
+        'have a single pixel, whose neighbours count as background', unit='px of the heatmap',
+        low=0, high=10,
+    )  # fmt: skip
     flip_probability: float = option(
         0.5, 'part of the samples that are mirrored', low=0.0, high=1.0
     )

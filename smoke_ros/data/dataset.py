@@ -180,12 +180,13 @@ class KittiDataset(Dataset[Sample]):
             image, camera = np.ascontiguousarray(image[:, ::-1]), augment.flip_camera(camera)
             objects = [augment.flip_object(item, camera.width) for item in objects]
         geometry = augment.input_geometry(drawn, (camera.width, camera.height), self.model)
-        learnt, ignored = self._sort_labels(objects)
+        learnt, ignored = self._sort_labels(objects, geometry.scale)
         regresses = drawn.shift_scale is None or self.config.shift_scale_regression
         targets = make_targets(
             learnt, camera, geometry, self.model, max_objects=self.config.max_objects,
             learns_regression=regresses, ignored=ignored,
             depth_scale=self._depth_scale(camera, geometry),
+            smallest_radius=self.config.smallest_radius,
         )  # fmt: skip
         warped = augment.jitter_colours(warp_by_pillow(image, geometry), drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
@@ -196,13 +197,21 @@ class KittiDataset(Dataset[Sample]):
         return ratio if abs(ratio - 1.0) > self.config.focal_tolerance else 1.0
 
     def _sort_labels(
-        self, objects: Iterable[KittiObject]
+        self, objects: Iterable[KittiObject], scale: float
     ) -> tuple[list[KittiObject], list[tuple[float, float, float, float]]]:
-        """Return the objects of the model's classes, and the 2D boxes to ignore."""
+        """Return the objects of the model's classes, and the 2D boxes to ignore.
+
+        ``scale`` is that of the image in the network's input.
+        """
         learnt, ignored = [], []
         for item in objects:
             meaning = self._meanings.get(item.class_name, BACKGROUND)
-            if meaning == IGNORE:
+            height_px = scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
+            is_hard = (
+                height_px < self.config.smallest_height
+                or item.occlusion > self.config.most_occluded
+            )
+            if meaning == IGNORE or (is_hard and meaning != BACKGROUND):
                 ignored.append(item.bbox_xyxy_px)
             elif meaning != BACKGROUND:
                 learnt.append(dataclasses.replace(item, class_name=meaning))

@@ -89,7 +89,7 @@ class Targets:
 def make_targets(
     objects: Sequence[KittiObject], camera: CameraModel, geometry: InputGeometry,
     model: ModelConfig, *, max_objects: int, learns_regression: bool = True,
-    ignored: Sequence[BoundingBox] = (), depth_scale: float = 1.0,
+    ignored: Sequence[BoundingBox] = (), depth_scale: float = 1.0, smallest_radius: int = 0,
 ) -> Targets:  # fmt: skip
     """Make one image's targets.
 
@@ -113,6 +113,8 @@ def make_targets(
     depth_scale
         Depth over the depth to regress: the camera's focal length over the one at which depth is
         learnt, both in pixels of the input.
+    smallest_radius
+        Of a keypoint's Gaussian, in pixels of the feature map.
     """
     view = _View(camera, geometry, model)
     located = [(slot, item, view.locate(item)) for slot, item in enumerate(objects)]
@@ -120,7 +122,7 @@ def make_targets(
     heatmap = np.zeros((len(model.classes), *view.shape), dtype=np.float32)
     for _, item, where in visible:
         class_id = model.classes.index(item.class_name)
-        draw_gaussian(heatmap[class_id], where.keypoint, where.radius)
+        draw_gaussian(heatmap[class_id], where.keypoint, max(where.radius, smallest_radius))
     if len(objects) > max_objects:
         nearest = sorted(visible, key=lambda entry: entry[1].location[2])[:max_objects]
         visible = [(slot, item, where) for slot, (_, item, where) in enumerate(nearest)]

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -193,3 +195,29 @@ def test_gaussians_keep_the_higher_value_and_are_cut_at_the_edge():
     assert heatmap[2, 0] == pytest.approx(np.exp(-4 / (2 * sigma**2)))
     assert heatmap[3:].sum() == 0
     assert heatmap[:, 4:].sum() == 0
+
+
+def test_a_gaussian_has_at_least_the_radius_that_is_asked_for():
+    far = labelled_car((0.0, 0.2, 60.0))
+    for asked, pixels in ((0, 1), (1, 9), (2, 25)):
+        targets = make_targets(
+            [far], small_camera(), GEOMETRY, small_model(), max_objects=1, smallest_radius=asked
+        )
+        assert int((targets.heatmap > 0).sum()) == pixels
+        assert int((targets.heatmap == 1).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ('option', 'ignored'),
+    [({'smallest_height': 41.0}, 1), ({'smallest_height': 39.0}, 0), ({'most_occluded': 1}, 1),
+     ({'most_occluded': 2}, 0)],
+)  # fmt: skip
+def test_what_is_too_small_or_hidden_is_neither_learnt_nor_background(option, ignored, kitti_root):
+    hidden = dataclasses.replace(
+        labelled_car((0.0, 0.2, 20.0), bbox=(100.0, 10.0, 160.0, 50.0)), occlusion=2
+    )
+    dataset = KittiDataset(DataConfig(root=str(kitti_root), **option), small_model(), True)
+    image = np.zeros((96, 256, 3), np.uint8)
+    targets = dataset.make_sample(image, small_camera(), [hidden], Augmentation()).targets
+    assert int(targets.present.sum()) == 1 - ignored
+    assert bool(targets.ignored.any()) == bool(ignored)
