@@ -10,7 +10,7 @@ import numpy as np
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.gpu_meshes import GpuMesh, GpuMeshes
-from smoke_ros.synth.projection import world_from_object
+from smoke_ros.synth.projection import world_from_object, worlds_from_objects
 from smoke_ros.synth.scene import BACKGROUND, Instance, Mesh, Viewpoint
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Floats of an instance: a (3, 4) matrix, then paint and id.
 INSTANCE_FLOATS = 16
+#: Texture unit of the surfaces.
+SURFACE_UNIT = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,16 @@ class Batch:
     mesh: GpuMesh
     first: int
     count: int
+
+
+def draw_batch(context: moderngl.Context, name: str, batch: Batch) -> None:
+    """Draw all instances of a mesh in one pass."""
+    if batch.mesh.texture is not None:
+        batch.mesh.texture.use(SURFACE_UNIT)
+    (context.enable if batch.mesh.one_sided else context.disable)(context.CULL_FACE)
+    array = batch.mesh.arrays[name]
+    array.program['first_instance'] = batch.first
+    array.render(instances=batch.count)
 
 
 class Batches:
@@ -48,9 +60,10 @@ class Batches:
         self, context: moderngl.Context, meshes: GpuMeshes, instances: Sequence[Instance],
         view: Viewpoint,
     ) -> None:  # fmt: skip
+        casters = [each.mesh.coarse or each.mesh for each in instances]
         self._meshes = [meshes.get(instance.mesh) for instance in instances]
-        matrices = [world_from_object(each) for each in instances]
-        self._matrices = np.array(matrices).reshape(-1, 3, 4)
+        self._casters = [meshes.get(mesh) for mesh in casters]
+        self._matrices = worlds_from_objects(instances)
         centres = np.array([mesh.centre for mesh in self._meshes]).reshape(-1, 3)
         self._centres = _transform(self._matrices, centres)
         radii = np.array([mesh.radius for mesh in self._meshes])
@@ -59,8 +72,10 @@ class Batches:
         eye = np.linalg.inv(view.camera_from_world)[:3, 3]
         # The far side: large things, such as the ground, come last.
         self._distances = np.linalg.norm(self._centres - eye, axis=1) + self._radii
-        order = _group_by_mesh([each.mesh for each in instances], self._distances)
+        is_coarse = [each.mesh is mesh for each, mesh in zip(instances, casters, strict=True)]
+        order = _group_by_mesh(casters, is_coarse, self._distances)
         self._order = np.array(order, dtype=int)
+        self._places = np.argsort(self._order).tolist()
         rows = np.zeros((len(instances), INSTANCE_FLOATS), np.float32)
         rows[:, :12] = self._matrices.reshape(-1, 12)
         rows[:, 12:15] = np.array([each.paint for each in instances]).reshape(-1, 3)
@@ -75,8 +90,21 @@ class Batches:
         """Make this buffer the one that the shaders read."""
         self._buffer.bind_to_storage_buffer(0)
 
-    def reached_by(self, clip_from_world: FloatArray) -> list[Batch]:
-        """Return what may be inside a view, by the spheres around the instances."""
+    def of(self, indices: Sequence[int]) -> list[Batch]:
+        """Return instances by their places among those given, each for itself."""
+        return [Batch(self._meshes[index], self._places[index], 1) for index in indices]
+
+    def reached_by(self, clip_from_world: FloatArray, *, casting: bool = False) -> list[Batch]:
+        """Return what may be inside a view, by the spheres around the instances.
+
+        Parameters
+        ----------
+        clip_from_world
+            The view.
+        casting
+            Whether a shadow is all that is drawn, for which coarse meshes do.
+        """
+        meshes = self._casters if casting else self._meshes
         planes = np.concatenate([clip_from_world[3] + s * clip_from_world[:3] for s in (1, -1)])
         planes = planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
         inside = self._centres @ planes[:, :3].T + planes[:, 3] > -self._radii[:, None]
@@ -84,7 +112,7 @@ class Batches:
         batches: list[Batch] = []
         last: GpuMesh | None = None
         for position, (index, drawn) in enumerate(zip(self._order, reached, strict=True)):
-            mesh = self._meshes[index]
+            mesh = meshes[index]
             if not drawn:
                 last = None
             elif last is not None and mesh is last:
@@ -118,9 +146,13 @@ def _transform(matrices: FloatArray, points: FloatArray) -> FloatArray:
     return np.einsum('nij,nj->ni', matrices[:, :, :3], points) + matrices[:, :, 3]
 
 
-def _group_by_mesh(meshes: Sequence[Mesh], distances: FloatArray) -> list[int]:
-    """Order instances by their mesh's nearest, and those of one mesh by their own distance."""
+def _group_by_mesh(
+    meshes: Sequence[Mesh], is_coarse: Sequence[bool], distances: FloatArray
+) -> list[int]:
+    """Order instances by their mesh's nearest, those of one by level and their own distance."""
     groups: dict[int, list[int]] = {}
     for index in np.argsort(distances, kind='stable').tolist():
         groups.setdefault(id(meshes[index]), []).append(index)
-    return [index for group in groups.values() for index in group]
+    return [
+        index for group in groups.values() for index in sorted(group, key=is_coarse.__getitem__)
+    ]

@@ -11,7 +11,12 @@ import numpy.typing as npt
 
 from smoke_ros.synth.scene import Mesh
 from smoke_ros.synth.shaders import (
+    CUTOUT_FRAGMENT,
+    CUTOUT_VERTEX,
     INSTANCES,
+    LIGHT,
+    LIGHTING,
+    SHADOWS,
     SILHOUETTE_FRAGMENT,
     SILHOUETTE_VERTEX,
     SURFACE_FRAGMENT,
@@ -38,6 +43,9 @@ class GpuMesh:
 
     arrays: dict[str, moderngl.VertexArray]
     texture: moderngl.Texture | None
+    #: Whether the texture has holes.
+    is_cutout: bool
+    one_sided: bool
     #: Bounding sphere in the object frame: centre and radius, metres.
     centre: npt.NDArray[np.float32]
     radius: float
@@ -91,7 +99,9 @@ class GpuMeshes:
         }  # fmt: skip
         low, high = mesh.positions.min(axis=0), mesh.positions.max(axis=0)
         radius = float(np.linalg.norm(high - low)) / 2
-        return GpuMesh(arrays, texture, (low + high) / 2, radius, low, high)
+        return GpuMesh(
+            arrays, texture, cutout, mesh.one_sided, (low + high) / 2, radius, low, high
+        )
 
     def _texture(self, pixels: npt.NDArray[np.uint8]) -> tuple[moderngl.Texture, bool]:
         key = id(pixels)
@@ -117,9 +127,16 @@ def make_programs(context: moderngl.Context) -> dict[tuple[str, str], moderngl.P
     programs = {}
     for style, defines in styles.items():
         head = VERSION + defines
-        programs['picture', style] = context.program(
-            head + INSTANCES + SURFACE_VERTEX,
-            head + SURROUNDINGS + SURFACE_FRAGMENT,
+        programs['picture', style] = (
+            context.program(
+                head + INSTANCES + LIGHT + LIGHTING + CUTOUT_VERTEX,
+                head + LIGHT + SHADOWS + CUTOUT_FRAGMENT,
+            )
+            if style == 'cutout'
+            else context.program(
+                head + INSTANCES + SURFACE_VERTEX,
+                head + LIGHT + SURROUNDINGS + LIGHTING + SHADOWS + SURFACE_FRAGMENT,
+            )
         )
         programs['ids', style] = context.program(
             head + INSTANCES + SILHOUETTE_VERTEX, head + SILHOUETTE_FRAGMENT

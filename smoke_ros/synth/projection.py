@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,6 +50,15 @@ def world_from_object(instance: Instance) -> FloatArray:
     sx, sy, sz = instance.scale
     x, y, z = instance.position
     return np.array([[cos * sx, -sin * sy, 0.0, x], [sin * sx, cos * sy, 0.0, y], [0, 0, sz, z]])
+
+
+def worlds_from_objects(instances: Sequence[Instance]) -> FloatArray:
+    """Return the matrices of all instances at once, (N, 3, 4)."""
+    poses = np.array([(each.yaw, *each.position, *each.scale) for each in instances])
+    yaw, x, y, z, sx, sy, sz = poses.reshape(-1, 7).T
+    cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
+    rows = (cos * sx, -sin * sy, zero, x), (sin * sx, cos * sy, zero, y), (zero, zero, sz, z)
+    return np.stack([np.stack(row, axis=1) for row in rows], axis=1)
 
 
 def project_extent(points: FloatArray, triangles: npt.NDArray[np.int32], camera: CameraModel

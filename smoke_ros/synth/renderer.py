@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.areas import Extent, measure_areas
-from smoke_ros.synth.batches import Batch, Batches
+from smoke_ros.synth.batches import Batch, Batches, draw_batch
 from smoke_ros.synth.gpu_meshes import GpuMeshes
+from smoke_ros.synth.levels import choose_levels
 from smoke_ros.synth.meshes.textures import tiling_noise
 from smoke_ros.synth.projection import clip_from_camera, shadow_from_world
 from smoke_ros.synth.scene import Float32Array, Light, Scene, Viewpoint
@@ -26,6 +27,7 @@ from smoke_ros.synth.shaders import (
     CONTACT_VERTEX,
     FULL_SCREEN_VERTEX,
     INSTANCES,
+    LIGHT,
     SHRINK_FRAGMENT,
     SKY_FRAGMENT,
     SURROUNDINGS,
@@ -45,8 +47,8 @@ GROUND_REFLECTANCE = 0.18
 #: side, and what it leaves of the light in its middle.
 CONTACT_REACH, CONTACT_DARKEST = 0.13, 0.3
 
-#: Texture units.
-SURFACE_UNIT, NOISE_UNIT, SHADOW_UNIT = 0, 1, 2
+#: Texture units, beside that of the surfaces.
+NOISE_UNIT, SHADOW_UNIT = 1, 2
 
 MISSING_EGL = (
     'cannot draw: no OpenGL 4.3 context through EGL ({error}); install a driver (on Debian and '
@@ -119,7 +121,7 @@ class Renderer:
         )
         self._noise.build_mipmaps()
         full_screen = VERSION + FULL_SCREEN_VERTEX
-        self._sky = self._vertex_array(full_screen, VERSION + SURROUNDINGS + SKY_FRAGMENT)
+        self._sky = self._vertex_array(full_screen, VERSION + LIGHT + SURROUNDINGS + SKY_FRAGMENT)
         self._shrink = self._vertex_array(full_screen, VERSION + SHRINK_FRAGMENT)
         self._contact = self._vertex_array(
             VERSION + INSTANCES + CONTACT_VERTEX, VERSION + CONTACT_FRAGMENT
@@ -161,12 +163,16 @@ class Renderer:
         # The map's axes run from 0 to 1, clip space's from -1 to 1.
         stretch = np.array([[2, 0, 0, -1], [0, 2, 0, -1], [0, 0, 2, -1], [0, 0, 0, 1.0]])
         shadow_clip = stretch @ shadow
-        batches = Batches(self.context, self.meshes, scene.instances, view)
+        instances = choose_levels(scene.instances, view)
+        batches = Batches(self.context, self.meshes, instances, view)
         batches.bind()
         self.context.enable_only(self.context.DEPTH_TEST)
         self._shadows.use()
         self._shadows.clear(depth=1.0)
-        self._draw('shadows', batches.reached_by(shadow_clip), shadow_clip)
+        self.context.front_face = 'ccw'
+        self._draw('shadows', batches.reached_by(shadow_clip, casting=True), shadow_clip)
+        # The image's axis down is the framebuffer's up, which mirrors what is drawn.
+        self.context.front_face = 'cw'
         seen = batches.reached_by(clip_from_world)
         self._ids.use()
         self._ids.clear(0.0, np.inf, depth=1.0)
@@ -248,8 +254,10 @@ class Renderer:
     def _draw(self, name: str, seen: list[Batch], clip_from_world: FloatArray) -> None:
         for style in ('plain', 'textured', 'cutout'):
             write_matrix(self.meshes.programs[name, style], 'clip_from_world', clip_from_world)
-        for batch in seen:
-            draw_batch(name, batch)
+        # What is cut out shades many layers; where something solid is in front, none.
+        for batch in sorted(seen, key=lambda batch: batch.mesh.is_cutout):
+            draw_batch(self.context, name, batch)
+        self.context.disable(self.context.CULL_FACE)
 
     def _read_picture(self) -> Float32Array:
         self._picture.use()
@@ -302,15 +310,6 @@ def surroundings(light: Light, sun: FloatArray) -> dict[str, Any]:
         'ground_colour': tuple(ground.tolist()),
         'clouds': light.clouds,
     }
-
-
-def draw_batch(name: str, batch: Batch) -> None:
-    """Draw all instances of a mesh in one pass."""
-    if batch.mesh.texture is not None:
-        batch.mesh.texture.use(SURFACE_UNIT)
-    array = batch.mesh.arrays[name]
-    array.program['first_instance'] = batch.first
-    array.render(instances=batch.count)
 
 
 def _read(framebuffer: Any, width: int, height: int, components: int) -> Float32Array:

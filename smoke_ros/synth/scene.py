@@ -49,6 +49,10 @@ class Mesh:
     uv: Float32Array | None = None
     #: (H, W, 4), sRGB and opacity (drawn where at least half), or None.
     texture: npt.NDArray[np.uint8] | None = None
+    #: With fewer triangles and the same bounding box, for where it is small and for its shadow.
+    coarse: Mesh | None = None
+    #: Whether the back sides of its triangles, which are clockwise there, need not be drawn.
+    one_sided: bool = False
 
     @property
     def dimensions(self) -> Vector3:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 VERSION = '#version 430\n'
 
-#: What lies around a point: sky, clouds, and what stands at the horizon of a mirrored view.
-SURROUNDINGS = """
+#: The colours of the light.
+LIGHT = """
 uniform vec3 sun_direction;
 uniform vec3 sun_colour;
 uniform vec3 zenith_colour;
 uniform vec3 horizon_colour;
 uniform vec3 ground_colour;
+"""
+
+#: What lies around a point: sky, clouds, and what stands at the horizon of a mirrored view.
+SURROUNDINGS = """
 uniform float clouds;
 uniform sampler2D noise;
 
@@ -41,7 +45,8 @@ vec3 mirrored(vec3 direction) {
     float density = textureLod(noise, uv, 2.0).r;
     vec3 above = mix(clear_sky(direction), horizon_colour * (0.8 + 0.4 * density),
                      smoothstep(1.0 - clouds, 1.4 - clouds, density + 0.15));
-    float skyline = 0.03 + 0.5 * pow(textureLod(noise, azimuth, 0.0).r, 2.0);
+    float hills = textureLod(noise, azimuth, 0.0).r;
+    float skyline = 0.03 + 0.5 * hills * hills;
     vec3 far = 0.28 * ground_colour + 0.12 * horizon_colour;
     vec3 below = mix(far, ground_colour, smoothstep(0.0, -0.25, direction.z));
     return mix(below, above, smoothstep(skyline - 0.04, skyline + 0.04, direction.z));
@@ -82,26 +87,30 @@ void main() {
 }
 """
 
-SURFACE_FRAGMENT = """
-in vec3 world;
-in vec3 normal;
-in vec3 colour;
-in vec3 look;
-in vec2 uv;
-uniform vec3 eye;
-uniform float fog_per_m;
+#: How much of the sky a surface sees, and where it is in the shadow map.
+LIGHTING = """
 uniform mat4 shadow_from_world;
+
+// What stands on the ground hides half of the sky from its own feet.
+float openness(vec3 n, float height) {
+    return mix(smoothstep(-0.35, 0.9, height), 1.0, clamp(0.35 + n.z, 0.0, 1.0));
+}
+
+vec3 skylight(vec3 n, float open) {
+    vec3 hemisphere = mix(mix(horizon_colour, zenith_colour, 0.5),
+                          0.5 * (ground_colour + horizon_colour), 0.5 - 0.5 * n.z);
+    return hemisphere * open;
+}
+"""
+
+#: Whether the sun reaches a place.
+SHADOWS = """
 uniform float shadow_texel;
 uniform sampler2DShadow shadows;
-#ifdef TEXTURED
-uniform sampler2D surface;
-#endif
-out vec4 radiance;
 
 const vec2 TAPS[4] = vec2[4](vec2(-0.6, -1.2), vec2(1.2, -0.6), vec2(0.6, 1.2), vec2(-1.2, 0.6));
 
-float sunlit(float facing) {
-    vec3 at = (shadow_from_world * vec4(world, 1.0)).xyz;
+float sunlit(vec3 at, float facing) {
     vec3 outside = abs(at - 0.5);
     float edge = max(outside.x, outside.y);
     if (edge > 0.5 || facing <= 0.0) return 1.0;
@@ -111,15 +120,81 @@ float sunlit(float facing) {
     float lit = texture(shadows, vec3(at.xy + TAPS[tap] * shadow_texel, at.z));
     return mix(lit, 1.0, smoothstep(0.45, 0.5, edge));
 }
+"""
+
+#: Leaves and wire: many layers, of which all are matt, so that the light is found at the vertices.
+CUTOUT_VERTEX = """
+in vec3 in_position;
+in vec3 in_normal;
+in vec3 in_colour;
+in vec2 in_look;
+in vec2 in_uv;
+uniform vec3 eye;
+uniform float fog_per_m;
+out vec3 shaded_light;
+out vec3 from_sun;
+out float clear_air;
+out vec3 shadow_at;
+out float facing;
+out vec2 uv;
+
+void main() {
+    Instance here = instances[first_instance + gl_InstanceID];
+    mat3 turn = transpose(mat3(here.rows[0].xyz, here.rows[1].xyz, here.rows[2].xyz));
+    vec3 relative = turn * in_position;
+    vec3 world = relative + vec3(here.rows[0].w, here.rows[1].w, here.rows[2].w);
+    vec3 squares = vec3(dot(turn[0], turn[0]), dot(turn[1], turn[1]), dot(turn[2], turn[2]));
+    vec3 n = normalize(turn * (in_normal / squares));
+    vec3 ray = world - eye;
+    float distance = length(ray);
+    if (dot(ray, n) > 0.25 * distance) n = -n;
+    vec3 colour = in_colour * mix(vec3(1.0), here.look.rgb, in_look.x);
+    facing = dot(n, sun_direction);
+    clear_air = exp(-fog_per_m * distance);
+    shaded_light = colour * skylight(n, openness(n, relative.z)) * clear_air;
+    from_sun = colour * sun_colour * max(facing, 0.0) * clear_air;
+    shadow_at = (shadow_from_world * vec4(world, 1.0)).xyz;
+    uv = in_uv;
+    gl_Position = clip_from_world * vec4(world, 1.0);
+}
+"""
+
+CUTOUT_FRAGMENT = """
+in vec3 shaded_light;
+in vec3 from_sun;
+in float clear_air;
+in vec3 shadow_at;
+in float facing;
+in vec2 uv;
+uniform sampler2D surface;
+out vec4 radiance;
+
+void main() {
+    vec4 texel = texture(surface, uv);
+    if (texel.a < 0.4) discard;
+    vec3 light = shaded_light + from_sun * sunlit(shadow_at, facing);
+    radiance = vec4(texel.rgb * texel.rgb * light + horizon_colour * (1.0 - clear_air), 1.0);
+}
+"""
+
+SURFACE_FRAGMENT = """
+in vec3 world;
+in vec3 normal;
+in vec3 colour;
+in vec3 look;
+in vec2 uv;
+uniform vec3 eye;
+uniform float fog_per_m;
+#ifdef TEXTURED
+uniform sampler2D surface;
+#endif
+out vec4 radiance;
 
 void main() {
     vec3 albedo = colour;
 #ifdef TEXTURED
-    vec4 texel = texture(surface, uv);
-#ifdef CUTOUT
-    if (texel.a < 0.4) discard;
-#endif
-    albedo *= texel.rgb * texel.rgb; // close to sRGB's curve, and cheaper
+    vec3 texel = texture(surface, uv).rgb;
+    albedo *= texel * texel; // close to sRGB's curve, and cheaper
 #endif
     vec3 ray = world - eye;
     float distance = length(ray);
@@ -129,16 +204,14 @@ void main() {
     if (towards < -0.25) { n = -n; towards = -towards; }
     towards = max(towards, 0.0);
     float facing = dot(n, sun_direction);
-    float lit = sunlit(facing);
-    vec3 hemisphere = mix(mix(horizon_colour, zenith_colour, 0.5),
-                          0.5 * (ground_colour + horizon_colour), 0.5 - 0.5 * n.z);
-    // What stands on the ground hides half of the sky from its own feet.
-    float open = mix(smoothstep(-0.35, 0.9, look.y), 1.0, clamp(0.35 + n.z, 0.0, 1.0));
-    vec3 light = hemisphere * open + sun_colour * (lit * max(facing, 0.0));
+    float lit = sunlit((shadow_from_world * vec4(world, 1.0)).xyz, facing);
+    float open = openness(n, look.y);
+    vec3 light = skylight(n, open) + sun_colour * (lit * max(facing, 0.0));
     vec3 result = albedo * light;
     float gloss = look.x;
     if (gloss > 0.08) {
-        float fresnel = gloss * (0.045 + 0.9 * pow(1.0 - towards, 5.0));
+        float grazing = (1.0 - towards) * (1.0 - towards);
+        float fresnel = gloss * (0.045 + 0.9 * grazing * grazing * (1.0 - towards));
         vec3 mirror = reflect(ray, n);
         float glint = max(dot(mirror, sun_direction), 0.0);
         float sharp = exp2(3.0 + 7.0 * gloss);

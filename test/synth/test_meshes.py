@@ -99,6 +99,21 @@ def test_cars_have_few_triangles(catalogue):
             assert sum(len(mesh.triangles) for mesh in model.meshes) <= 3000, model.name
 
 
+def test_coarse_cars_fill_the_same_box_with_a_third_of_the_triangles(catalogue):
+    for model in catalogue.vehicles:
+        if model.class_name not in ('Car', 'Van'):
+            continue
+        for mesh in model.meshes:
+            coarse = mesh.coarse
+            for reduce in (np.min, np.max):
+                np.testing.assert_allclose(
+                    reduce(coarse.positions, axis=0), reduce(mesh.positions, axis=0), atol=0.005
+                )
+            assert len(coarse.triangles) < len(mesh.triangles) / 3, model.name
+            assert np.isfinite(coarse.normals).all() and coarse.triangles.min() >= 0
+            np.testing.assert_allclose(np.linalg.norm(coarse.normals, axis=1), 1.0, atol=1e-3)
+
+
 def test_the_same_generator_makes_the_same_models(catalogue):
     for first, second in zip(
         catalogue_module._make_vehicles(np.random.default_rng(4))[:3],

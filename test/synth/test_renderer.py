@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from smoke_ros.geometry import box_corners
 from smoke_ros.structures import CameraModel
 from smoke_ros.synth import renderer as renderer_module
+from smoke_ros.synth.levels import choose_levels
 from smoke_ros.synth.meshes import cars
 from smoke_ros.synth.meshes.shapes import PAINT, Builder
 from smoke_ros.synth.renderer import Renderer, RendererError
@@ -74,6 +77,35 @@ def test_a_car_stays_inside_its_box_and_reaches_its_height(renderer, car, yaw, y
     assert (seen[:2] >= low - 1).all() and (seen[2:] <= high + 1).all()
     extent = renderer.areas(Scene([instance]), VIEW)[1]
     np.testing.assert_allclose(seen, extent.bbox_xyxy_px, atol=1.0)
+
+
+@pytest.mark.parametrize(('yaw', 'y'), [(0.0, 0.0), (0.5, -1.5), (-2.2, 3.0), (np.pi / 2, 1.0)])
+def test_a_far_car_is_drawn_coarsely_and_its_pixels_reach_the_box_of_the_fine_one(
+    renderer, car, yaw, y
+):
+    instance = Instance(car, (14.0, y, 0.0), yaw, object_id=1)
+    near = Instance(car, (5.0, 0.0, 0.0), object_id=2)
+    assert choose_levels([instance, near], VIEW)[0].mesh is car.coarse
+    assert choose_levels([instance, near], VIEW)[1] is near
+    seen = bounds(renderer.render(Scene([instance]), VIEW).ids == 1)
+    fine = Instance(replace(car, coarse=None), instance.position, yaw, object_id=1)
+    fine_ids = renderer.render(Scene([fine]), VIEW).ids
+    np.testing.assert_allclose(seen, bounds(fine_ids == 1), atol=1.0)
+    extent = renderer.areas(Scene([instance]), VIEW)[1]
+    # As above: a sharp tip may end before a pixel's centre.
+    np.testing.assert_allclose(extent.bbox_xyxy_px, seen, atol=1.25)
+    assert extent.area_px == np.count_nonzero(renderer.render(Scene([instance]), VIEW).ids == 1)
+    assert extent.area_px == pytest.approx(np.count_nonzero(fine_ids == 1), rel=0.05)
+
+
+def test_a_one_sided_box_looks_as_one_with_both_sides(renderer):
+    both = Instance(box(), (9, 2.5, 0), 0.7, object_id=5)
+    one = Instance(replace(both.mesh, one_sided=True), both.position, both.yaw, object_id=5)
+    first, second = (renderer.render(Scene([each]), VIEW) for each in (both, one))
+    assert np.array_equal(first.ids, second.ids)
+    assert np.array_equal(first.depth, second.depth)
+    areas = [renderer.areas(Scene([each]), VIEW) for each in (both, one)]
+    assert areas[0] == areas[1] and areas[0][5].area_px == np.count_nonzero(first.ids == 5)
 
 
 def test_the_same_scene_gives_the_same_pixels(renderer, car):

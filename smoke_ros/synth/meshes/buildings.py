@@ -65,7 +65,7 @@ def make_building(name: str, textures: list[Texture], rng: np.random.Generator) 
     _add_roof(
         details, length, depth, height, choose(ROOFS), float(rng.uniform(1.5, 4.0)) * pitched
     )
-    return [walls.build(choose(textures)), details.build()]
+    return [walls.build(choose(textures), one_sided=True), details.build()]
 
 
 def _add_walls(builder: Builder, length: float, depth: float, height: float) -> None:

@@ -102,19 +102,20 @@ class Shape:
         foot = np.full(x.shape, self.clearance)
         for axle in self.axles:
             rise = np.sqrt(np.maximum(radius**2 - (x - axle) ** 2, 0.0))
-            is_open = np.abs(x - axle) <= self._reach() + 1e-4
+            is_open = np.abs(x - axle) <= self.arch_reach + 1e-4
             foot = np.maximum(foot, np.where(is_open, self.wheel_radius + rise, 0.0))
         return foot
 
-    def _reach(self) -> float:
-        """Return how far before and behind an axle the sill is cut open."""
+    @property
+    def arch_reach(self) -> float:
+        """How far before and behind an axle the sill is cut open, metres."""
         below = self.clearance - self.wheel_radius
         return float(np.sqrt(max((1.13 * self.wheel_radius) ** 2 - below**2, 0.0)))
 
     def stations(self) -> FloatArray:
         """Return places along the body that show its shape, from front to rear."""
         half, radius = self.length / 2, 1.13 * self.wheel_radius
-        reach = self._reach()
+        reach = self.arch_reach
         around = np.append(radius * np.cos(np.linspace(0.4, np.pi - 0.4, 6)), (reach, -reach))
         outside = (reach + 2e-3, -reach - 2e-3)
         arches = [axle + np.append(around, outside) for axle in self.axles]

@@ -8,6 +8,7 @@ import numpy as np
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.car_body import Shape
+from smoke_ros.synth.meshes.coarse_cars import make_coarse_car
 from smoke_ros.synth.meshes.shapes import (
     CHROME,
     GLASS,
@@ -129,7 +130,10 @@ def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
     _add_rear(builder, shape, trim)
     _add_sides(builder, shape, trim)
     _add_wheels(builder, shape, trim)
-    return builder.build()
+    mesh = builder.build(one_sided=True)
+    windows = _side_windows(shape, trim)
+    coarse = make_coarse_car(mesh, shape, trim.rim, windows, _tail_lights(trim))
+    return replace(mesh, coarse=coarse)
 
 
 def _patch(
@@ -242,13 +246,18 @@ def _add_front(builder: Builder, shape: Shape, trim: Trim) -> None:
            lift=2 * LIFT_M)  # fmt: skip
 
 
-def _add_rear(builder: Builder, shape: Shape, trim: Trim) -> None:
-    x = -shape.length / 2
-    inner_edge, low, high = {
+def _tail_lights(trim: Trim) -> tuple[float, float, float]:
+    """Return inner edge, foot and top as parts of the half width and of the body's height."""
+    return {
         'upright': (0.76, trim.tail_height - 0.16, 0.99),
         'block': (0.64, trim.tail_height, trim.tail_height + 0.22),
         'wide': (0.5, trim.tail_height + 0.02, trim.tail_height + 0.17),
     }[trim.tail_lights]
+
+
+def _add_rear(builder: Builder, shape: Shape, trim: Trim) -> None:
+    x = -shape.length / 2
+    inner_edge, low, high = _tail_lights(trim)
     for side in (-1, 1):
         inner, outer = sorted((side * inner_edge, side * 0.985))
         _patch(builder, shape, TAILLIGHT, x=x, s=(inner, outer), t=(low, high))

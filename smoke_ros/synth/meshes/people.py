@@ -86,7 +86,7 @@ def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
     _torso(builder, (0, 0, hip_z), (lean, 0, shoulder_z), unit, girth, clothes.top)
     _head(builder, (lean * 1.3, 0, NECK * height), height, clothes)
     _add_luggage(builder, height, girth, rng)
-    return builder.build()
+    return builder.build(one_sided=True)
 
 
 def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
@@ -125,7 +125,7 @@ def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
     )
     if rng.random() < 0.25:
         _add_luggage(builder, height, 1.0, rng, at=shoulder)
-    return builder.build()
+    return builder.build(one_sided=True)
 
 
 def _add_bicycle(builder: Builder, rng: np.random.Generator) -> None:

@@ -57,7 +57,7 @@ def make_tree(name: str, texture: Texture, rng: np.random.Generator) -> list[Mes
         )
         size = 0.15 * height * (1.15 - up)
     _add_cards(crown, centres, size, np.array([0, 0, middle]), look, rng)
-    return [trunk.build(), crown.build(texture)]
+    return [trunk.build(one_sided=True), crown.build(texture, one_sided=True)]
 
 
 def make_bush(name: str, texture: Texture, rng: np.random.Generator) -> list[Mesh]:
@@ -69,7 +69,7 @@ def make_bush(name: str, texture: Texture, rng: np.random.Generator) -> list[Mes
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     centres = unit * rng.uniform(0.3, 0.75, (30, 1)) * half + (0, 0, half[2])
     _add_cards(builder, centres, np.full(30, 0.6 * half.min()), np.array([0, 0, 0.3]), look, rng)
-    return [builder.build(texture)]
+    return [builder.build(texture, one_sided=True)]
 
 
 def make_hedge(name: str, texture: Texture, rng: np.random.Generator) -> list[Mesh]:
@@ -109,7 +109,9 @@ def _add_cards(
     """Add squares of leaves in any direction, lit as if they were a closed crown."""
     for centre, size in zip(centres, sizes, strict=True):
         frame, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-        a, b = frame[:, 0] * size, frame[:, 1] * size
+        # Their fronts face outwards: those behind the crown's middle are not drawn.
+        outer = np.sign((centre - middle) @ np.cross(frame[:, 0], frame[:, 1])) or 1.0
+        a, b = frame[:, 0] * size, outer * frame[:, 1] * size
         corners = np.array([centre - a - b, centre + a - b, centre + a + b, centre - a + b])
         corners[:, 2] = np.maximum(corners[:, 2], 0.0)
         normals = corners - middle + (0, 0, 0.3)

@@ -101,8 +101,8 @@ class Builder:
         self._parts.append((positions, normals, looks, mesh.triangles, np.asarray(uv, float)))
         return self
 
-    def build(self, texture: Texture | None = None) -> Mesh:
-        """Join everything that was added."""
+    def build(self, texture: Texture | None = None, *, one_sided: bool = False) -> Mesh:
+        """Join everything that was added; `one_sided` if nobody sees the inside."""
         points, normals, looks, triangles, uv = zip(*self._parts, strict=True)
         starts = np.cumsum([0, *(len(each) for each in points[:-1])])
         joined = [each + start for each, start in zip(triangles, starts, strict=True)]
@@ -121,6 +121,7 @@ class Builder:
             np.ascontiguousarray(values[:, 4]),
             None if texture is None else np.concatenate(uv).astype(np.float32),
             texture,
+            one_sided=one_sided,
         )
 
     def box(

@@ -65,7 +65,7 @@ def make_truck(name: str, kind: str, rng: np.random.Generator) -> Mesh:
         y = side * width / 2
         low, high = sorted((y - side * 0.12, y - side * 0.04))
         builder.box((rear + 3.4 + 1.2 * semi, low, 0.45), (front - 2.1, high, 0.9), STEEL)
-    return builder.build()
+    return builder.build(one_sided=True)
 
 
 def make_bus(name: str, rng: np.random.Generator, *, tram: bool = False) -> Mesh:
@@ -112,13 +112,13 @@ def make_bus(name: str, rng: np.random.Generator, *, tram: bool = False) -> Mesh
     if tram:
         builder.box((-front + 0.4, -half + 0.25, 0.0), (front - 0.4, half - 0.25, 0.4), UNDERBODY)
         builder.box((-1.0, -0.6, height), (1.0, 0.6, height + 0.25), STEEL)
-        return builder.build()
+        return builder.build(one_sided=True)
     for x in (front - 2.6, -front + 3.1):
         for side in (-1, 1):
             builder.box((x - 0.6, side * half - 0.02, floor), (x + 0.6, side * half + 0.012, 0.98),
                         UNDERBODY)  # fmt: skip
     _add_axles(builder, [front - 2.6, -front + 3.1], width + 0.08)
-    return builder.build()
+    return builder.build(one_sided=True)
 
 
 def _panel(
