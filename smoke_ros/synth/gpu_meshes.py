@@ -28,18 +28,17 @@ from smoke_ros.synth.shaders import (
 if TYPE_CHECKING:
     import moderngl
 
-#: What is drawn into: the picture, the ids, the shadow map.
-PASSES = ('picture', 'ids', 'shadows')
-
 #: A texture with a texel less opaque than this is cut out.
 OPAQUE = 250
+#: Up to here a surface mirrors nothing.
+MATT_GLOSS = 0.08
 #: Vertices are 13 floats: position, normal, colour, paint and gloss, uv.
 BYTES_BEFORE_UV, BYTES_AFTER_POSITION = 44, 40
 
 
 @dataclass(frozen=True, eq=False)
 class GpuMesh:
-    """A mesh's vertex arrays, one for each of :data:`PASSES`, and its size."""
+    """A mesh's vertex arrays for the passes 'picture', 'ids' and 'shadows', and its size."""
 
     arrays: dict[str, moderngl.VertexArray]
     texture: moderngl.Texture | None
@@ -63,6 +62,10 @@ class GpuMeshes:
         self._meshes: weakref.WeakKeyDictionary[Mesh, GpuMesh] = weakref.WeakKeyDictionary()
         self._textures: dict[int, tuple[weakref.ref[Any], moderngl.Texture, bool]] = {}
 
+    def programs_of(self, name: str) -> list[moderngl.Program]:
+        """Return the programs of a pass."""
+        return [program for (of, _), program in self.programs.items() if of == name]
+
     def get(self, mesh: Mesh) -> GpuMesh:
         """Return the mesh on the GPU."""
         found = self._meshes.get(mesh)
@@ -81,6 +84,9 @@ class GpuMeshes:
         if mesh.texture is not None and mesh.uv is not None:
             texture, cutout = self._texture(mesh.texture)
         style = 'cutout' if cutout else 'textured' if texture else 'plain'
+        if not cutout and mesh.gloss.max(initial=0.0) > MATT_GLOSS:
+            style = f'glossy {style}'
+        outline_style = 'cutout' if cutout else 'solid'
         names = ('in_position', 'in_normal', 'in_colour', 'in_look')
         layouts = {
             'plain': ('3f 3f 3f 2f 2x4', *names),
@@ -91,12 +97,13 @@ class GpuMeshes:
         picture = layouts['textured' if texture else 'plain']
         outline = layouts['cutout outline' if cutout else 'outline']
         arrays = {
-            name: self.context.vertex_array(
-                self.programs[name, style], [(data, *(picture if name == 'picture' else outline))],
-                order,
+            'picture': self.context.vertex_array(
+                self.programs['picture', style], [(data, *picture)], order
             )
-            for name in PASSES
-        }  # fmt: skip
+        }
+        for name in ('ids', 'shadows'):
+            program = self.programs[name, outline_style]
+            arrays[name] = self.context.vertex_array(program, [(data, *outline)], order)
         low, high = mesh.positions.min(axis=0), mesh.positions.max(axis=0)
         radius = float(np.linalg.norm(high - low)) / 2
         return GpuMesh(
@@ -118,31 +125,23 @@ class GpuMeshes:
 
 
 def make_programs(context: moderngl.Context) -> dict[tuple[str, str], moderngl.Program]:
-    """Compile the programs of all passes for plain, textured and cut out surfaces."""
-    styles = {
-        'plain': '',
-        'textured': '#define TEXTURED\n',
-        'cutout': '#define TEXTURED\n#define CUTOUT\n',
+    """Compile the programs of each pass for the kinds of surfaces that it tells apart."""
+    programs = {
+        ('picture', 'cutout'): context.program(
+            VERSION + INSTANCES + LIGHT + LIGHTING + CUTOUT_VERTEX,
+            VERSION + LIGHT + SHADOWS + CUTOUT_FRAGMENT,
+        )
     }
-    programs = {}
-    for style, defines in styles.items():
-        head = VERSION + defines
-        programs['picture', style] = (
-            context.program(
-                head + INSTANCES + LIGHT + LIGHTING + CUTOUT_VERTEX,
-                head + LIGHT + SHADOWS + CUTOUT_FRAGMENT,
+    surface = LIGHT + SURROUNDINGS + LIGHTING + SHADOWS + SURFACE_FRAGMENT
+    for style in ('plain', 'textured', 'glossy plain', 'glossy textured'):
+        defines = ''.join(f'#define {word.upper()}\n' for word in style.split())
+        programs['picture', style] = context.program(
+            VERSION + defines + INSTANCES + SURFACE_VERTEX, VERSION + defines + surface
+        )
+    for style, defines in (('solid', ''), ('cutout', '#define CUTOUT\n')):
+        for name, define in (('ids', ''), ('shadows', '#define SHADOW\n')):
+            head = VERSION + defines + define
+            programs[name, style] = context.program(
+                head + INSTANCES + SILHOUETTE_VERTEX, head + SILHOUETTE_FRAGMENT
             )
-            if style == 'cutout'
-            else context.program(
-                head + INSTANCES + SURFACE_VERTEX,
-                head + LIGHT + SURROUNDINGS + LIGHTING + SHADOWS + SURFACE_FRAGMENT,
-            )
-        )
-        programs['ids', style] = context.program(
-            head + INSTANCES + SILHOUETTE_VERTEX, head + SILHOUETTE_FRAGMENT
-        )
-        head += '#define SHADOW\n'
-        programs['shadows', style] = context.program(
-            head + INSTANCES + SILHOUETTE_VERTEX, head + SILHOUETTE_FRAGMENT
-        )
     return programs

@@ -52,24 +52,20 @@ class Visible:
 
 def find_visible(ids: npt.NDArray[np.int32]) -> dict[int, Visible]:
     """Return extent and number of the pixels of each object in an id image (H, W)."""
-    rows, columns = np.nonzero(ids != BACKGROUND)
-    if not len(rows):
-        return {}
-    found, which = np.unique(ids[rows, columns], return_inverse=True)
-    count = len(found)
-    box = np.empty((count, 4))
-    for column, values, empty, reduce in (
-        (0, columns, ids.shape[1], np.minimum), (1, rows, ids.shape[0], np.minimum),
-        (2, columns, -1, np.maximum), (3, rows, -1, np.maximum),
-    ):  # fmt: skip
-        extreme = np.full(count, empty)
-        reduce.at(extreme, which, values)
-        box[:, column] = extreme
-    pixels = np.bincount(which, minlength=count)
-    return {
-        int(object_id): Visible(int(pixels[i]), tuple(box[i].tolist()))
-        for i, object_id in enumerate(found)
-    }
+    height, width = ids.shape
+    places = np.flatnonzero(ids != BACKGROUND)
+    found = ids.ravel()[places]
+    rows, columns = np.divmod(places, width)
+    pixels = np.bincount(found)
+    in_columns, in_rows = (np.zeros((len(pixels), size), bool) for size in (width, height))
+    in_columns[found, columns] = True
+    in_rows[found, rows] = True
+    visible = {}
+    for object_id in np.flatnonzero(pixels).tolist():
+        x, y = (np.flatnonzero(each[object_id]).tolist() for each in (in_columns, in_rows))
+        box = float(x[0]), float(y[0]), float(x[-1]), float(y[-1])
+        visible[object_id] = Visible(int(pixels[object_id]), box)
+    return visible
 
 
 def box_in_camera(actor: Actor, view: Viewpoint, time_s: float = 0.0) -> Box3D:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -120,9 +121,12 @@ class Renderer:
             (NOISE_PX, NOISE_PX), 1, (255 * noise).astype(np.uint8).tobytes()
         )
         self._noise.build_mipmaps()
+        self._noise.filter = (context.LINEAR_MIPMAP_NEAREST, context.LINEAR)
         full_screen = VERSION + FULL_SCREEN_VERTEX
         self._sky = self._vertex_array(full_screen, VERSION + LIGHT + SURROUNDINGS + SKY_FRAGMENT)
-        self._shrink = self._vertex_array(full_screen, VERSION + SHRINK_FRAGMENT)
+        self._shrink = self._vertex_array(
+            full_screen, f'{VERSION}#define FACTOR {supersampling}\n{SHRINK_FRAGMENT}'
+        )
         self._contact = self._vertex_array(
             VERSION + INSTANCES + CONTACT_VERTEX, VERSION + CONTACT_FRAGMENT
         )
@@ -222,8 +226,7 @@ class Renderer:
             'noise': NOISE_UNIT,
             'shadows': SHADOW_UNIT,
         }
-        for style in ('plain', 'textured', 'cutout'):
-            program = self.meshes.programs['picture', style]
+        for program in self.meshes.programs_of('picture'):
             set_uniforms(program, values)
             write_matrix(program, 'shadow_from_world', shadow)
         self._draw('picture', seen, clip_from_world)
@@ -252,8 +255,8 @@ class Renderer:
         self.context.disable(self.context.BLEND)
 
     def _draw(self, name: str, seen: list[Batch], clip_from_world: FloatArray) -> None:
-        for style in ('plain', 'textured', 'cutout'):
-            write_matrix(self.meshes.programs[name, style], 'clip_from_world', clip_from_world)
+        for program in self.meshes.programs_of(name):
+            write_matrix(program, 'clip_from_world', clip_from_world)
         # What is cut out shades many layers; where something solid is in front, none.
         for batch in sorted(seen, key=lambda batch: batch.mesh.is_cutout):
             draw_batch(self.context, name, batch)
@@ -263,9 +266,10 @@ class Renderer:
         self._picture.use()
         self.context.disable(self.context.DEPTH_TEST)
         self._large_texture.use(0)
-        set_uniforms(self._shrink.program, {'picture': 0, 'factor': self.supersampling})
+        set_uniforms(self._shrink.program, {'picture': 0})
         self._shrink.render(self.context.TRIANGLES, vertices=3)
-        return _read(self._picture, self.width, self.height, 4)[..., :3].copy()
+        picture = _read(self._picture, self.width, self.height, 4)
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), np.float32)
 
     def _vertex_array(self, vertex: str, fragment: str) -> moderngl.VertexArray:
         return self.context.vertex_array(self.context.program(vertex, fragment), [])

@@ -208,6 +208,7 @@ void main() {
     float open = openness(n, look.y);
     vec3 light = skylight(n, open) + sun_colour * (lit * max(facing, 0.0));
     vec3 result = albedo * light;
+#ifdef GLOSSY // A branch would not do: on a processor both of its sides are run.
     float gloss = look.x;
     if (gloss > 0.08) {
         float grazing = (1.0 - towards) * (1.0 - towards);
@@ -219,6 +220,7 @@ void main() {
         result = mix(result, mirrored(mirror) * mix(0.4, 1.0, open), fresnel);
         result += glare * (0.06 * gloss + fresnel);
     }
+#endif
     float haze = exp(-fog_per_m * distance);
     radiance = vec4(mix(horizon_colour, min(result, 8.0), haze), 1.0);
 }
@@ -320,18 +322,17 @@ void main() {
 }
 """
 
-#: Shrinks the picture by a whole number: the mean of each block of pixels.
+#: Shrinks the picture by FACTOR, a whole number: the mean of each block of pixels.
 SHRINK_FRAGMENT = """
 uniform sampler2D picture;
-uniform int factor;
 out vec4 radiance;
 
 void main() {
-    ivec2 corner = ivec2(gl_FragCoord.xy) * factor;
+    ivec2 corner = ivec2(gl_FragCoord.xy) * FACTOR;
     vec3 sum = vec3(0.0);
-    for (int y = 0; y < factor; y++) {
-        for (int x = 0; x < factor; x++) sum += texelFetch(picture, corner + ivec2(x, y), 0).rgb;
+    for (int y = 0; y < FACTOR; y++) {
+        for (int x = 0; x < FACTOR; x++) sum += texelFetch(picture, corner + ivec2(x, y), 0).rgb;
     }
-    radiance = vec4(sum / float(factor * factor), 1.0);
+    radiance = vec4(sum / float(FACTOR * FACTOR), 1.0);
 }
 """
