@@ -173,10 +173,11 @@ class Renderer:
         self.context.enable_only(self.context.DEPTH_TEST)
         self._shadows.use()
         self._shadows.clear(depth=1.0)
-        self.context.front_face = 'ccw'
-        self._draw('shadows', batches.reached_by(shadow_clip, casting=True), shadow_clip)
-        # The image's axis down is the framebuffer's up, which mirrors what is drawn.
+        # The image's axis down is the framebuffer's up, which mirrors what is drawn. The shadow
+        # map is no mirror: there it is the sides away from the sun that are drawn, so that what
+        # lies in the sun does not shade itself.
         self.context.front_face = 'cw'
+        self._draw('shadows', batches.reached_by(shadow_clip, casting=True), shadow_clip)
         seen = batches.reached_by(clip_from_world)
         self._ids.use()
         self._ids.clear(0.0, np.inf, depth=1.0)

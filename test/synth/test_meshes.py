@@ -99,6 +99,16 @@ def test_cars_have_few_triangles(catalogue):
             assert sum(len(mesh.triangles) for mesh in model.meshes) <= 3000, model.name
 
 
+def test_models_are_the_same_in_whatever_order_they_are_made(catalogue):
+    first, second = (Catalogue.built_in(np.random.default_rng(5)) for _ in range(2))
+    assert 'meshes' not in vars(first.trees[2])  # made when they are asked for
+    forwards = [model.meshes[0] for model in first.trees[:3]]
+    backwards = [model.meshes[0] for model in second.trees[2::-1]][::-1]
+    for one, other in zip(forwards, backwards, strict=True):
+        assert np.array_equal(one.positions, other.positions)
+    assert first.trees[2].meshes is first.trees[2].meshes
+
+
 def test_coarse_cars_fill_the_same_box_with_a_third_of_the_triangles(catalogue):
     for model in catalogue.vehicles:
         if model.class_name not in ('Car', 'Van'):

@@ -190,6 +190,11 @@ def _add_cabin(builder: Builder, shape: Shape) -> None:
     for side in (-1, 1):
         points = shape.cabin_side(x, np.array([0.0, 0.5, 1.0])[:, None], side)
         add_sheet(builder, points, PAINT, (0, side, 0))
+    # It is dark behind the seams: nobody shall see through to the other side.
+    screen, roof_front, roof_rear = shape.x([shape.screen, shape.roof_front, shape.roof_rear])
+    low = (float(roof_rear), -0.36 * shape.width, float(shape.waist(roof_front)) - 0.1)
+    high = (float(0.7 * roof_front + 0.3 * screen), 0.36 * shape.width, shape.height - 0.13)
+    builder.box(low, high, UNDERBODY, top=0.8)
 
 
 def _add_windows(builder: Builder, shape: Shape, trim: Trim) -> None:

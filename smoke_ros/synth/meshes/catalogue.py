@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -28,24 +28,32 @@ Maker = Callable[[str, np.random.Generator], Sequence[Mesh]]
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Something that can stand in a scene."""
+    """Something that can stand in a scene; its meshes are made when they are first asked for."""
 
     name: str
     #: KITTI's type name, '' for what is never labelled.
     class_name: str
-    #: Parts, which share the object frame.
-    meshes: tuple[Mesh, ...]
-    #: Length, height, width of the box around all parts, metres.
-    dimensions: Vector3
+    #: Makes the parts, whose common footprint is around the origin.
+    make: Callable[[], Sequence[Mesh]]
     #: Whether it is kept from training.
     held_out: bool = False
 
     @classmethod
     def of(cls, name: str, class_name: str, meshes: Sequence[Mesh], held_out: bool) -> Model:
-        """Make a model of meshes whose common footprint is around the origin."""
-        points = np.concatenate([mesh.positions for mesh in meshes])
+        """Make a model of meshes that are there."""
+        return cls(name, class_name, lambda: meshes, held_out)
+
+    @cached_property
+    def meshes(self) -> tuple[Mesh, ...]:
+        """The parts, which share the object frame."""
+        return tuple(self.make())
+
+    @cached_property
+    def dimensions(self) -> Vector3:
+        """Length, height, width of the box around all parts, metres."""
+        points = np.concatenate([mesh.positions for mesh in self.meshes])
         length, width, height = np.ptp(points, axis=0).astype(float).tolist()
-        return cls(name, class_name, tuple(meshes), (length, height, width), held_out)
+        return length, height, width
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +79,7 @@ class Catalogue:
 
     @classmethod
     def built_in(cls, rng: np.random.Generator) -> Catalogue:
-        """Make all models that need no files; the same generator makes the same models."""
+        """Describe all models that need no files; the same generator makes the same models."""
         make = partial(_make, rng)
         leaf_textures = [plants.draw_leaf_texture(rng) for _ in range(3)]
         wall_textures = buildings.draw_wall_textures(rng)
@@ -135,13 +143,20 @@ class Catalogue:
 def _make(
     rng: np.random.Generator, name: str, class_name: str, maker: Maker, count: int
 ) -> list[Model]:
-    """Make models of one kind; one in :data:`HELD_OUT_EVERY` is held out."""
+    """Describe models of one kind; one in :data:`HELD_OUT_EVERY` is held out."""
     models = []
     for index in range(count):
         label = f'{name}_{index}'
         held_out = index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
-        models.append(Model.of(label, class_name, maker(label, rng), held_out))
+        # Of its own random numbers: it does not matter which model is made first.
+        seed = int(rng.integers(2**63))
+        make = partial(_make_one, maker, label, seed)
+        models.append(Model(label, class_name, make, held_out))
     return models
+
+
+def _make_one(maker: Maker, name: str, seed: int) -> Sequence[Mesh]:
+    return maker(name, np.random.default_rng(seed))
 
 
 def _make_vehicles(rng: np.random.Generator) -> list[Model]:

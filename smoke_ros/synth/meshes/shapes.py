@@ -82,7 +82,7 @@ class Builder:
             order = triangles.reshape(-1)
             points, uv, shade = points[order], uv[order], shade[order]
             corners = points.reshape(-1, 3, 3)
-            faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+            faces = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
             normals = np.repeat(faces, 3, axis=0)
             triangles = np.arange(len(points), dtype=np.int32).reshape(-1, 3)
         normals = np.asarray(normals, float)
@@ -238,8 +238,21 @@ def grid(rows: int, columns: int) -> Triangles:
 def smooth_normals(points: FloatArray, rows: int, columns: int) -> FloatArray:
     """Return the normals of a smooth surface through a grid of points, (rows * columns, 3)."""
     surface = points.reshape(rows, columns, 3)
-    normals = np.cross(np.gradient(surface, axis=0), np.gradient(surface, axis=1))
-    return normals.reshape(-1, 3)
+    return cross(_slopes(surface), _slopes(surface.swapaxes(0, 1)).swapaxes(0, 1)).reshape(-1, 3)
+
+
+def cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return vector products along the last axis, for few vectors faster than numpy's."""
+    (ax, ay, az), (bx, by, bz) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
+    return np.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), -1)
+
+
+def _slopes(surface: FloatArray) -> FloatArray:
+    """Return the direction of a surface along its first axis, not to scale."""
+    slopes = np.empty_like(surface)
+    slopes[1:-1] = 0.5 * (surface[2:] - surface[:-2])
+    slopes[0], slopes[-1] = surface[1] - surface[0], surface[-1] - surface[-2]
+    return slopes
 
 
 def add_sheet(
