@@ -6,6 +6,7 @@ than multisampling. Ids and depths are drawn on their own, at the centres of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
@@ -81,7 +82,7 @@ class Renderer:
     width, height
         Of the pictures; a viewpoint's camera must have the same.
     supersampling
-        How much larger the picture is drawn before it is shrunk.
+        How much larger the picture is drawn before it is shrunk, at least 1.
 
     Raises
     ------
@@ -89,7 +90,7 @@ class Renderer:
         If there is no OpenGL, or moderngl is not installed.
     """
 
-    def __init__(self, width: int, height: int, supersampling: int = 2) -> None:
+    def __init__(self, width: int, height: int, supersampling: float = 2.0) -> None:
         if width < 1 or height < 1 or supersampling < 1:
             raise ValueError(
                 'width, height and supersampling must be at least 1, got '
@@ -104,7 +105,8 @@ class Renderer:
         context, width, height = self.context, self.width, self.height
         supersampling = self.supersampling
         self.meshes = GpuMeshes(context)
-        large = (width * supersampling, height * supersampling)
+        large = (round(width * supersampling), round(height * supersampling))
+        self._factor = large[0] / width, large[1] / height
         self._large_texture = context.texture(large, 4, dtype='f2')
         self._large = context.framebuffer([self._large_texture], context.depth_renderbuffer(large))
         size = (width, height)
@@ -124,8 +126,10 @@ class Renderer:
         self._noise.filter = (context.LINEAR_MIPMAP_NEAREST, context.LINEAR)
         full_screen = VERSION + FULL_SCREEN_VERTEX
         self._sky = self._vertex_array(full_screen, VERSION + LIGHT + SURROUNDINGS + SKY_FRAGMENT)
+        # Where the factor is a whole number, no pixel is cut.
+        taps = math.ceil(supersampling) + (supersampling != round(supersampling))
         self._shrink = self._vertex_array(
-            full_screen, f'{VERSION}#define FACTOR {supersampling}\n{SHRINK_FRAGMENT}'
+            full_screen, f'{VERSION}#define TAPS {taps}\n{SHRINK_FRAGMENT}'
         )
         self._contact = self._vertex_array(
             VERSION + INSTANCES + CONTACT_VERTEX, VERSION + CONTACT_FRAGMENT
@@ -267,7 +271,7 @@ class Renderer:
         self._picture.use()
         self.context.disable(self.context.DEPTH_TEST)
         self._large_texture.use(0)
-        set_uniforms(self._shrink.program, {'picture': 0})
+        set_uniforms(self._shrink.program, {'picture': 0, 'factor': self._factor})
         self._shrink.render(self.context.TRIANGLES, vertices=3)
         picture = _read(self._picture, self.width, self.height, 4)
         return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), np.float32)

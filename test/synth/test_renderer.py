@@ -116,6 +116,19 @@ def test_the_same_scene_gives_the_same_pixels(renderer, car):
     assert np.isfinite(first.image).all() and first.image.min() >= 0.0
 
 
+@pytest.mark.parametrize('supersampling', [1.0, 1.5, 1.7, 3.0])
+def test_any_supersampling_gives_the_same_picture_but_for_its_edges(renderer, car, supersampling):
+    scene = Scene([Instance(car, (10, 1, 0), 0.4, object_id=2)])
+    usual = renderer.render(scene, VIEW)
+    with Renderer(WIDTH, HEIGHT, supersampling=supersampling) as other:
+        rendering = other.render(scene, VIEW)
+    assert np.array_equal(rendering.ids, usual.ids)
+    difference = np.abs(rendering.image - usual.image)
+    assert np.median(difference) < 0.002 and difference.mean() < 0.01
+    sky = usual.image[:20, :40].mean(axis=(0, 1))
+    np.testing.assert_allclose(rendering.image[:20, :40].mean(axis=(0, 1)), sky, rtol=0.01)
+
+
 def test_two_renderers_do_not_disturb_each_other(renderer, car):
     scene = Scene([Instance(car, (10, 1, 0), 0.4, object_id=2)])
     before = renderer.render(scene, VIEW)
