@@ -128,8 +128,8 @@ def make_programs(context: moderngl.Context) -> dict[tuple[str, str], moderngl.P
     """Compile the programs of each pass for the kinds of surfaces that it tells apart."""
     programs = {
         ('picture', 'cutout'): context.program(
-            VERSION + INSTANCES + LIGHT + LIGHTING + CUTOUT_VERTEX,
-            VERSION + LIGHT + SHADOWS + CUTOUT_FRAGMENT,
+            VERSION + INSTANCES + LIGHT + LIGHTING + SHADOWS + CUTOUT_VERTEX,
+            VERSION + LIGHT + CUTOUT_FRAGMENT,
         )
     }
     surface = LIGHT + SURROUNDINGS + LIGHTING + SHADOWS + SURFACE_FRAGMENT

@@ -110,19 +110,18 @@ uniform sampler2DShadow shadows;
 
 const vec2 TAPS[4] = vec2[4](vec2(-0.6, -1.2), vec2(1.2, -0.6), vec2(0.6, 1.2), vec2(-1.2, 0.6));
 
-float sunlit(vec3 at, float facing) {
+float sunlit(vec3 at, float facing, int tap) {
     vec3 outside = abs(at - 0.5);
     float edge = max(outside.x, outside.y);
     if (edge > 0.5 || facing <= 0.0) return 1.0;
     at.z -= 0.0006 + 0.0012 * (1.0 - facing);
-    // Neighbouring pixels look at different places of the map; shrinking the picture blends them.
-    int tap = (int(gl_FragCoord.x) & 1) + 2 * (int(gl_FragCoord.y) & 1);
     float lit = texture(shadows, vec3(at.xy + TAPS[tap] * shadow_texel, at.z));
     return mix(lit, 1.0, smoothstep(0.45, 0.5, edge));
 }
 """
 
-#: Leaves and wire: many layers, of which all are matt, so that the light is found at the vertices.
+#: Leaves and wire are matt and lie in many layers. Where a shader discards, a processor runs it
+#: for hidden layers too, so that the light is found at the vertices.
 CUTOUT_VERTEX = """
 in vec3 in_position;
 in vec3 in_normal;
@@ -131,11 +130,8 @@ in vec2 in_look;
 in vec2 in_uv;
 uniform vec3 eye;
 uniform float fog_per_m;
-out vec3 shaded_light;
-out vec3 from_sun;
+out vec3 light;
 out float clear_air;
-out vec3 shadow_at;
-out float facing;
 out vec2 uv;
 
 void main() {
@@ -149,22 +145,21 @@ void main() {
     float distance = length(ray);
     if (dot(ray, n) > 0.25 * distance) n = -n;
     vec3 colour = in_colour * mix(vec3(1.0), here.look.rgb, in_look.x);
-    facing = dot(n, sun_direction);
+    float facing = dot(n, sun_direction);
+    vec3 at = (shadow_from_world * vec4(world, 1.0)).xyz;
+    float lit = 0.0;
+    for (int tap = 0; tap < 4; tap++) lit += 0.25 * sunlit(at, facing, tap);
     clear_air = exp(-fog_per_m * distance);
-    shaded_light = colour * skylight(n, openness(n, relative.z)) * clear_air;
-    from_sun = colour * sun_colour * max(facing, 0.0) * clear_air;
-    shadow_at = (shadow_from_world * vec4(world, 1.0)).xyz;
+    light = colour * skylight(n, openness(n, relative.z));
+    light = (light + colour * sun_colour * (lit * max(facing, 0.0))) * clear_air;
     uv = in_uv;
     gl_Position = clip_from_world * vec4(world, 1.0);
 }
 """
 
 CUTOUT_FRAGMENT = """
-in vec3 shaded_light;
-in vec3 from_sun;
+in vec3 light;
 in float clear_air;
-in vec3 shadow_at;
-in float facing;
 in vec2 uv;
 uniform sampler2D surface;
 out vec4 radiance;
@@ -172,7 +167,6 @@ out vec4 radiance;
 void main() {
     vec4 texel = texture(surface, uv);
     if (texel.a < 0.4) discard;
-    vec3 light = shaded_light + from_sun * sunlit(shadow_at, facing);
     radiance = vec4(texel.rgb * texel.rgb * light + horizon_colour * (1.0 - clear_air), 1.0);
 }
 """
@@ -204,7 +198,9 @@ void main() {
     if (towards < -0.25) { n = -n; towards = -towards; }
     towards = max(towards, 0.0);
     float facing = dot(n, sun_direction);
-    float lit = sunlit((shadow_from_world * vec4(world, 1.0)).xyz, facing);
+    // Neighbouring pixels look at different places of the map; shrinking the picture blends them.
+    int tap = (int(gl_FragCoord.x) & 1) + 2 * (int(gl_FragCoord.y) & 1);
+    float lit = sunlit((shadow_from_world * vec4(world, 1.0)).xyz, facing, tap);
     float open = openness(n, look.y);
     vec3 light = skylight(n, open) + sun_colour * (lit * max(facing, 0.0));
     vec3 result = albedo * light;
