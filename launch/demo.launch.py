@@ -2,8 +2,10 @@
 
 ::
 
-    ros2 launch smoke_ros demo.launch.py bag:=out/demo/drive
+    ros2 launch smoke_ros demo.launch.py
 
+Without arguments that is the rendered drive that comes with smoke_ros; model:=NAME chooses what
+looks at it.
 The bag starts when the node is ready. Everything stops when the node or RViz ends, and where RViz
 is off, when the bag does.
 """
@@ -21,8 +23,9 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.ros_adapters import get_ros_node
+from launch_ros.substitutions import FindPackageShare
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from vision_msgs.msg import VisionInfo
 
@@ -53,7 +56,11 @@ def generate_launch_description() -> LaunchDescription:
 def _arguments() -> list[DeclareLaunchArgument]:
     return [
         DeclareLaunchArgument(
-            'bag', description='bag with images and camera infos, such as make demo writes'
+            'bag',
+            default_value=PathJoinSubstitution(
+                [FindPackageShare('smoke_ros'), 'models', 'demo_drive']
+            ),
+            description='bag with images and camera infos',
         ),
         DeclareLaunchArgument(
             'loop', default_value='false', choices=['true', 'false'],
@@ -63,7 +70,12 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'rate', default_value='', description='how fast to play; empty: as it was recorded'
         ),
         DeclareLaunchArgument(
-            'image', default_value='/camera_2/image_rect', description='topic with the images'
+            'image', default_value='/camera_2/image_rect/compressed',
+            description='topic with the images',
+        ),
+        DeclareLaunchArgument(
+            'image_transport', default_value='compressed', choices=['raw', 'compressed'],
+            description='whether the images are Image or CompressedImage',
         ),
         DeclareLaunchArgument(
             'camera_info', default_value='/camera_2/camera_info',

@@ -18,7 +18,7 @@ from launch_ros.substitutions import FindPackageShare
 from launch import LaunchContext, LaunchDescription
 
 #: Arguments that set the parameter of the same name.
-PARAMETERS = ('model', 'device', 'engine', 'precision', 'camera_info_url')
+PARAMETERS = ('model', 'device', 'engine', 'precision', 'camera_info_url', 'image_transport')
 
 #: The topics of config/smoke.rviz. What comes from the node is named by the node's own name.
 RVIZ_NODE = '/smoke_node'
@@ -75,6 +75,11 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'image', default_value='image',
             description="topic with the images of the camera; of several, below each one's name, "
             'or where {camera} stands for it',
+        ),
+        DeclareLaunchArgument(
+            'image_transport', default_value='', choices=['', 'raw', 'compressed'],
+            description='whether the images are Image or CompressedImage; empty: as in '
+            'params_file',
         ),
         DeclareLaunchArgument(
             'camera_info', default_value='camera_info',
@@ -170,9 +175,14 @@ def _rviz(given: dict[str, str]) -> Node:
         remappings=[
             *((f'{RVIZ_NODE}/{topic}', f'{node}/{topic}') for topic in RVIZ_OUTPUTS),
             (RVIZ_IMAGE, image),
-            (RVIZ_TRUTH, f'{image.rpartition("/")[0]}/ground_truth_markers'),
+            (RVIZ_TRUTH, f'{_beside(image)}/ground_truth_markers'),
         ],
     )
+
+
+def _beside(image: str) -> str:
+    """Return the namespace of a camera's topics from that of its images."""
+    return image.removesuffix('/compressed').rpartition('/')[0]
 
 
 def _given_parameters(given: dict[str, str]) -> dict[str, ParameterValue | list[str] | bool]:

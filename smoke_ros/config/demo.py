@@ -24,8 +24,8 @@ class DemoConfig:
     frames: int = option(0, 'how many frames are played; 0 for all', low=0)
     kitti: str = option(
         '',
-        'folder of a KITTI raw drive, or one that has drives in it; by default that of '
-        '../shared/kitti, and a rendered drive where there is none',
+        'folder of a KITTI raw drive, or one that has drives in it; by default the rendered drive '
+        'that comes with smoke_ros',
     )
     out: str = option('out/demo', 'folder that bags, video, pictures and summary are written to')
 

@@ -14,14 +14,16 @@ import yaml
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from drawn_drive import render_drive
 from fake_detector import CAR
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.colours import class_colour
+from smoke_ros.resources import resource
 from smoke_ros.ros.bags import BagReader, BagWriter
-from smoke_ros.ros.demo import frames, rendering
+from smoke_ros.ros.demo import frames
 from smoke_ros.ros.demo.__main__ import RANDOM_SENTENCE, main
 from smoke_ros.ros.demo.node_process import NodeProcess
 from smoke_ros.ros.demo.pictures import draw_pictures
@@ -54,7 +56,7 @@ def start_demo(out, node, *arguments):
 def drive(tmp_path_factory):
     """Return a KITTI raw drive of four rendered frames, from a day that is known."""
     folder = tmp_path_factory.mktemp('kitti') / '2011_09_26' / '2011_09_26_drive_0001_sync'
-    rendering.render_drive(folder, 4)
+    render_drive(folder, 4)
     (folder / 'calib_cam_to_cam.txt').unlink()
     return folder
 
@@ -66,61 +68,53 @@ class TestFrames:
         assert frames.find_kitti_drive(drive / 'absent') is None
 
     def test_a_known_day_needs_no_calibration_file(self, drive, tmp_path):
-        source = frames.choose_source(str(drive), 0, tmp_path)
-        camera = frames.write_bag(source, 2, tmp_path / 'bag')
-        assert source.folder == drive and 'drive_0001' in source.description
-        with BagReader(tmp_path / 'bag') as bag:
-            assert bag.topics[camera.image].message_count == 2
-            (info, *_) = bag.messages([camera.info])
-            info = info.decode(bag.topics[camera.info].message_class())
+        prepared = frames.prepare_drive(str(drive), 2, tmp_path)
+        assert prepared.bag == tmp_path / 'drive' and 'drive_0001' in prepared.description
+        with BagReader(prepared.bag) as bag:
+            assert bag.topics[prepared.camera.image].message_count == 2
+            (info, *_) = bag.messages([prepared.camera.info])
+            info = info.decode(bag.topics[prepared.camera.info].message_class())
         assert info.k[0] == 721.5377 and info.k[5] == 172.854
 
     def test_another_day_does(self, drive, tmp_path):
         other = tmp_path / '2011_10_03' / 'image_02' / 'data'
         other.mkdir(parents=True)
         with pytest.raises(FileNotFoundError, match=r'2011_10_03: no calib_cam_to_cam\.txt'):
-            frames.choose_source(str(tmp_path), 0, tmp_path)
+            frames.prepare_drive(str(tmp_path), 0, tmp_path)
 
-    def test_without_a_drive_one_is_rendered(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(frames, 'DEFAULT_KITTI', tmp_path / 'absent')
-        source = frames.choose_source('', 3, tmp_path)
-        assert source.description == 'rendered drive' and source.calibration is None
-        camera = frames.write_bag(source, 0, tmp_path / 'bag')
-        with BagReader(tmp_path / 'bag') as bag:
-            assert bag.topics[camera.image].message_count == 3
-            assert bag.duration_s == pytest.approx(0.2)
+    def test_without_a_name_the_bundled_drive_is_taken(self, tmp_path):
+        whole = frames.prepare_drive('', 0, tmp_path / 'whole')
+        part = frames.prepare_drive('', 3, tmp_path / 'part')
+        assert 'comes with smoke_ros' in part.description and part.camera == whole.camera
+        with BagReader(whole.bag) as bag, BagReader(resource(frames.BUNDLED_DRIVE)) as bundled:
+            assert [m.data for m in bag.messages()] == [m.data for m in bundled.messages()]
+        with BagReader(part.bag) as bag:
+            counts = {name: topic.message_count for name, topic in bag.topics.items()}
+        assert counts[part.camera.image] == 3 and counts[part.camera.info] == 3
 
     def test_a_folder_without_a_drive_is_refused(self, tmp_path, capsys):
         assert main(['--kitti', str(tmp_path), '--out', str(tmp_path / 'out')]) == 2
         assert f'{tmp_path}: no KITTI raw drive' in capsys.readouterr().err
 
 
-def test_the_launch_file_and_rviz_expect_the_demos_bag(tmp_path, drive):
-    source = frames.choose_source(str(drive), 0, tmp_path)
-    camera = frames.write_bag(source, 1, tmp_path / 'bag')
+def test_the_launch_file_and_rviz_expect_the_demos_bag(tmp_path):
+    prepared = frames.prepare_drive('', 1, tmp_path)
+    camera = prepared.camera
     launch_file = (ROOT / 'launch' / 'demo.launch.py').read_text()
     for topic in (camera.image, camera.info):
         assert f"default_value='{topic}'" in launch_file
-    with BagReader(tmp_path / 'bag') as bag:
+    with BagReader(prepared.bag) as bag:
         (image,) = bag.messages([camera.image])
         frame = image.decode(bag.topics[camera.image].message_class()).header.frame_id
     config = yaml.safe_load((ROOT / 'config' / 'smoke.rviz').read_text())
     assert config['Visualization Manager']['Global Options']['Fixed Frame'] == frame
 
 
-def test_rendered_frames_move():
-    first, second = rendering.render_frame(0.0), rendering.render_frame(0.1)
-    assert first.shape == (375, 1242, 3) and first.dtype == np.uint8
-    assert (first != second).any()
-
-
 class TestPictures:
     def draw(self, tmp_path, drive, answers, random):
-        source = frames.choose_source(str(drive), 0, tmp_path)
-        camera = frames.write_bag(source, 0, tmp_path / 'bag')
+        prepared = frames.prepare_drive(str(drive), 0, tmp_path)
         draw_pictures(
-            tmp_path / 'bag', camera, answers, tmp_path / 'a.mp4', tmp_path / 'a.png',
-            random=random,
+            prepared, answers, tmp_path / 'a.mp4', tmp_path / 'a.png', random=random
         )  # fmt: skip
         return cv2.imread(str(tmp_path / 'a.png'))
 
@@ -185,7 +179,9 @@ def test_the_summary_is_that_of_the_recording(tmp_path):
 
 
 def test_the_demo_from_a_drive_to_a_video(tmp_path, drive):
-    process = start_demo(tmp_path / 'out', [*FAKE_NODE, 'busy'], '--kitti', str(drive))
+    process = start_demo(
+        tmp_path / 'out', [*FAKE_NODE, 'busy'], '--kitti', str(drive), '--model', 'random'
+    )
     output, _ = process.communicate(timeout=100)
     assert process.returncode == 0, output
     assert output.startswith(RANDOM_SENTENCE)

@@ -55,24 +55,23 @@ def run(config: DemoConfig, node_command: Sequence[str] | None = None) -> None:
     from smoke_ros.ros.demo.node_process import SMOKE_NODE, isolate
 
     isolate()
-    from smoke_ros.ros.demo.frames import choose_source, write_bag
+    from smoke_ros.ros.demo.frames import prepare_drive
     from smoke_ros.ros.demo.pictures import draw_pictures
     from smoke_ros.ros.demo.session import play_into_node
     from smoke_ros.ros.demo.summary import read_answers, summarise
 
     out = Path(config.out)
-    drive, recording = out / 'drive', out / 'detections'
+    recording = out / 'detections'
     video, strip, figures = out / 'demo.mp4', out / 'demo.png', out / 'summary.json'
     out.mkdir(parents=True, exist_ok=True)
-    source = choose_source(config.kitti, config.frames, out)
-    camera = write_bag(source, config.frames, drive)
-    report = play_into_node(drive, camera, recording, config, node_command or SMOKE_NODE)
-    summary = summarise(recording, report, camera.image, source.description)
+    drive = prepare_drive(config.kitti, config.frames, out)
+    report = play_into_node(drive, recording, config, node_command or SMOKE_NODE)
+    summary = summarise(recording, report, drive.camera.image, drive.description)
     is_random = summary.model == RANDOM
-    draw_pictures(drive, camera, read_answers(recording), video, strip, random=is_random)
+    draw_pictures(drive, read_answers(recording), video, strip, random=is_random)
     summary.write(figures)
     print(summary.text())
-    print('bags        ' + f'{drive}, {recording}')
+    print('bags        ' + f'{drive.bag}, {recording}')
     print('pictures    ' + f'{video}, {strip}; figures: {figures}')
 
 

@@ -1,4 +1,4 @@
-"""The drive that the demo plays: KITTI's where there is one, else one that is rendered."""
+"""The drive that the demo plays: the one that comes along, or one of KITTI's."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 from smoke_ros.data.drives import DriveCamera, find_drive
 from smoke_ros.files import write_text_atomically
-from smoke_ros.ros.bags import BagReader
+from smoke_ros.resources import resource
+from smoke_ros.ros.bags import BagReader, BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
-from smoke_ros.ros.demo.rendering import RATE_HZ, render_drive
 from smoke_ros.ros.kitti_to_bag import Conversion, write_drive
 
-#: Where a drive is looked for if none is named: beside the checkout.
-DEFAULT_KITTI = Path(__file__).resolve().parents[4] / 'shared' / 'kitti'
+#: A bag with ground truth, rendered by ``smoke-ros synth --drive`` (docs/synth.md).
+BUNDLED_DRIVE = 'models/demo_drive'
+
+#: Of KITTI's raw drives.
+RATE_HZ = 10.0
 
 #: Rectified left colour cameras (P_rect_02) of recording days, for drives that come without their
 #: calib_cam_to_cam.txt.
@@ -24,39 +27,45 @@ KNOWN_DAYS = {
 
 
 @dataclass(frozen=True)
-class Source:
-    """A drive in KITTI's layout."""
+class Drive:
+    """A drive as a bag."""
 
     #: In words.
     description: str
-    folder: Path
-    #: In place of the drive's own calibration, where it lacks one.
-    calibration: Path | None = None
+    bag: Path
+    camera: CameraTopics
 
 
-def choose_source(kitti: str, frames: int, work: Path) -> Source:
-    """Find KITTI's drive, or render one.
+def prepare_drive(kitti: str, frames: int, work: Path) -> Drive:
+    """Write the bag that is played: the rendered drive that comes along, or one of KITTI's.
 
     Parameters
     ----------
     kitti
-        A folder to search; '' for the default one, which may be missing.
+        Folder of a KITTI raw drive, or one above it; '' for the rendered drive.
     frames
-        How many are rendered at most; 0 for a whole drive.
+        How many are written at most; 0 for all.
     work
-        Folder that may be written to.
+        Folder that is written to: the bag, replacing an older one, is ``drive`` in it.
 
     Raises
     ------
     FileNotFoundError
         If a folder is named that has no drive in it, or a drive without a calibration.
     """
-    drive = find_kitti_drive(Path(kitti) if kitti else DEFAULT_KITTI)
-    if drive is not None:
-        return Source(f'KITTI raw drive {drive.name}', drive, _missing_calibration(drive, work))
-    if kitti:
+    bag = work / 'drive'
+    if not kitti:
+        _copy_bag(resource(BUNDLED_DRIVE), bag, frames)
+        return Drive('the rendered drive that comes with smoke_ros', bag, _only_camera(bag))
+    drive = find_kitti_drive(Path(kitti))
+    if drive is None:
         raise FileNotFoundError(f'{kitti}: no KITTI raw drive (a folder with image_02/data) in it')
-    return Source('rendered drive', render_drive(work / 'rendered', frames))
+    calibration = _missing_calibration(drive, work)
+    (camera,) = find_drive(drive, rate_hz=RATE_HZ)
+    images = camera.images[:frames] if frames else camera.images
+    conversion = Conversion(calibration, compressed=True, overwrite=True)
+    write_drive([DriveCamera(camera.number, images)], bag, conversion)
+    return Drive(f'KITTI raw drive {drive.name}', bag, _only_camera(bag))
 
 
 def find_kitti_drive(folder: Path) -> Path | None:
@@ -68,14 +77,24 @@ def find_kitti_drive(folder: Path) -> Path | None:
     return None
 
 
-def write_bag(source: Source, frames: int, path: Path) -> CameraTopics:
-    """Write a drive's left colour camera as a bag, replacing an older one; return its topics."""
-    (camera,) = find_drive(source.folder, rate_hz=RATE_HZ)
-    images = camera.images[:frames] if frames else camera.images
-    conversion = Conversion(calibration=source.calibration, overwrite=True)
-    write_drive([DriveCamera(camera.number, images)], path, conversion)
-    with BagReader(path) as bag:
-        (topics,) = find_cameras(bag.topics)
+def _copy_bag(source: Path, path: Path, frames: int) -> None:
+    """Copy a bag of one camera, or what belongs to its first ``frames`` frames."""
+    with BagReader(source) as reader, BagWriter(path, overwrite=True) as writer:
+        (camera,) = find_cameras(reader.topics)
+        for topic in reader.topics.values():
+            writer.add_topic(topic.name, topic.message_class(), topic.qos)
+        seen, last_ns = 0, 0
+        for message in reader.messages():
+            if frames and seen == frames and message.stamp_ns > last_ns:
+                break
+            if message.topic == camera.image:
+                seen, last_ns = seen + 1, message.stamp_ns
+            writer.write(message.topic, message.data, message.stamp_ns)
+
+
+def _only_camera(bag: Path) -> CameraTopics:
+    with BagReader(bag) as reader:
+        (topics,) = find_cameras(reader.topics)
     return topics
 
 

@@ -13,7 +13,7 @@ from smoke_ros.drawing import annotate, draw_caption
 from smoke_ros.drawing.canvas import Image
 from smoke_ros.files import replacing
 from smoke_ros.ros.bag_frames import BagFrames, DecodedFrame, FrameDecoder, Selection
-from smoke_ros.ros.camera_topics import CameraTopics
+from smoke_ros.ros.demo.frames import Drive
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import Detection3D
 
@@ -26,14 +26,14 @@ Answers = Mapping[int, Sequence[Detection3D]]
 
 
 def draw_pictures(
-    drive: Path, camera: CameraTopics, answers: Answers, video: Path, strip: Path, *, random: bool
+    drive: Drive, answers: Answers, video: Path, strip: Path, *, random: bool
 ) -> None:
     """Draw every frame of a drive into a video, and a few into a picture.
 
     Parameters
     ----------
-    drive, camera
-        The bag and its topics.
+    drive
+        The bag that was played.
     answers
         Detections by stamp; a frame that is not in it was dropped.
     video, strip
@@ -41,14 +41,14 @@ def draw_pictures(
     random
         Whether the weights are: then nothing is drawn that could be taken for a detection.
     """
-    stamps = [frame_stamp for frame_stamp, _ in _frames(drive, camera, decode=False)]
+    stamps = [frame_stamp for frame_stamp, _ in _frames(drive, decode=False)]
     answered = [] if random else [stamp for stamp in stamps if stamp in answers]
     chosen = _choose(answered or stamps)
     period_s = (stamps[-1] - stamps[0]) * 1e-9 / max(1, len(stamps) - 1)
     rows = []
     with replacing(video) as temporary:
         writer: cv2.VideoWriter | None = None
-        frames = _frames(drive, camera, decode=True)
+        frames = _frames(drive, decode=True)
         for stamp, frame in tqdm(frames, total=len(stamps), desc='drawing', disable=None):
             assert frame is not None
             found = answers.get(stamp)
@@ -65,13 +65,11 @@ def draw_pictures(
         cv2.imwrite(str(temporary), np.concatenate(rows))
 
 
-def _frames(
-    drive: Path, camera: CameraTopics, *, decode: bool
-) -> Iterator[tuple[int, DecodedFrame | None]]:
+def _frames(drive: Drive, *, decode: bool) -> Iterator[tuple[int, DecodedFrame | None]]:
     """Yield the stamp of each image, and the image where that is wanted."""
     decoder = FrameDecoder('auto', None)
-    with TolerantBag(drive) as bag:
-        for frame in BagFrames(bag, [camera], Selection()):
+    with TolerantBag(drive.bag) as bag:
+        for frame in BagFrames(bag, [drive.camera], Selection()):
             yield frame.stamp_ns, decoder.decode(frame) if decode else None
 
 

@@ -14,7 +14,7 @@ from visualization_msgs.msg import MarkerArray
 
 from smoke_ros.config.demo import DemoConfig
 from smoke_ros.ros.bags import BagMessage, BagReader, BagTopic, BagWriter
-from smoke_ros.ros.camera_topics import CameraTopics
+from smoke_ros.ros.demo.frames import Drive
 from smoke_ros.ros.demo.node_process import NodeProcess
 from smoke_ros.ros.player import RELIABLE_DEPTH, Player, PlayReport
 from smoke_ros.ros.qos import LATCHED, RELIABLE
@@ -41,7 +41,7 @@ STATUSES = 2
 
 
 def play_into_node(
-    drive: Path, camera: CameraTopics, recording: Path, config: DemoConfig, command: Sequence[str]
+    drive: Drive, recording: Path, config: DemoConfig, command: Sequence[str]
 ) -> PlayReport:
     """Start the node, play a bag into it, and record what it publishes.
 
@@ -49,8 +49,6 @@ def play_into_node(
     ----------
     drive
         The bag to play.
-    camera
-        Its topics.
     recording
         The bag to write; an older one is replaced.
     config
@@ -63,10 +61,12 @@ def play_into_node(
     RuntimeError
         If the node ends, or does not become ready.
     """
+    camera = drive.camera
     assert camera.info is not None
     parameters: dict[str, str | int] = {
         'model': config.model,
         'device': config.device,
+        'image_transport': 'compressed' if camera.compressed else 'raw',
         # Nothing but the node itself is to drop frames.
         'qos_reliability': 'reliable',
         'qos_depth': RELIABLE_DEPTH,
@@ -76,7 +76,7 @@ def play_into_node(
     log = recording.with_name('smoke_node.log')
     with (
         BagWriter(recording, overwrite=True) as writer,
-        BagReader(drive) as reader,
+        BagReader(drive.bag) as reader,
         NodeProcess(command, parameters, remappings, log) as process,
         spinning_node('demo') as (node, check),
     ):

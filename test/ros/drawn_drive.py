@@ -1,4 +1,4 @@
-"""A drive of flat-shaded boxes on a road, for machines without one that was really driven."""
+"""A drive of flat-shaded boxes on a road, in the layout of a KITTI raw drive."""
 
 from __future__ import annotations
 
