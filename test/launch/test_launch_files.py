@@ -112,11 +112,20 @@ def installed(tmp_path, monkeypatch, ros_domain):
     return Installed(prefix)
 
 
+class ParameterLoader(yaml.SafeLoader):
+    """Reads as rcl does: it takes what launch_ros writes as a tuple of Python's for a list."""
+
+
+ParameterLoader.add_constructor(
+    'tag:yaml.org,2002:python/tuple', yaml.SafeLoader.construct_yaml_seq
+)
+
+
 def parameters_of(call):
     """Return the parameters that the node would have: of several files the last one counts."""
     parameters = {}
     for text in call['files']:
-        for section in yaml.safe_load(text).values():
+        for section in yaml.load(text, ParameterLoader).values():
             parameters.update(section['ros__parameters'])
     return parameters
 
