@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +17,8 @@ from smoke_ros.resources import resource
 SMOKE_NODE = (sys.executable, '-m', 'smoke_ros.ros.start')
 
 STOP_LIMIT_S = 15.0
+#: Between two looks at what is waited for.
+POLL_S = 0.05
 #: How much of the node's output an error shows.
 TAIL_LINES = 8
 
@@ -90,6 +93,21 @@ class NodeProcess:
                 f'the node has ended with exit code {code}; the end of its output, {self._log}:'
                 + ''.join(f'\n  {line}' for line in lines)
             )
+
+    def wait_for(
+        self, condition: Callable[[], bool], limit_s: float, check: Callable[[], None]
+    ) -> bool:
+        """Wait until a condition holds or the time is up; return whether it holds.
+
+        Raises a RuntimeError if the node ends meanwhile, and what ``check`` raises, which is asked
+        in turn.
+        """
+        deadline = time.monotonic() + limit_s
+        while not condition() and time.monotonic() < deadline:
+            self.check()
+            check()
+            time.sleep(POLL_S)
+        return condition()
 
 
 def isolate() -> None:

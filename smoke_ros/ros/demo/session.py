@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -87,23 +86,17 @@ def play_into_node(
             recorder.record(topic, message_class, qos, listeners.get(topic))
         player = Player(node, reader, topics, reliable=True)
 
-        def wait_for(condition: Callable[[], bool], limit_s: float) -> bool:
-            deadline = time.monotonic() + limit_s
-            while not condition() and time.monotonic() < deadline:
-                process.check()
-                check()
-                time.sleep(0.05)
-            return condition()
-
         print('Waiting for the node to load its model ...', flush=True)
-        if not wait_for(
-            lambda: progress.is_active and all(map(player.subscribers, topics)), START_LIMIT_S
+        if not process.wait_for(
+            lambda: progress.is_active and all(map(player.subscribers, topics)),
+            START_LIMIT_S,
+            check,
         ):
             raise RuntimeError(
                 f'the node did not become ready in {START_LIMIT_S:.0f} s; see {log}'
             )
         report, last_ns = _play(player, reader.topics[camera.image], config.rate)
-        wait_for(progress.follow_to_the_end(last_ns), FINISH_LIMIT_S)
+        process.wait_for(progress.follow_to_the_end(last_ns), FINISH_LIMIT_S, check)
         check()
         recorder.close()
     return report

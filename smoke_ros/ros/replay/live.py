@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -162,23 +162,19 @@ class _Session:
             window = _Window(self._bag, self._request)
             player = Player(node, window, self._played(), reliable=True)  # type: ignore[arg-type]
 
-            def wait_for(condition: Callable[[], bool], limit_s: float) -> bool:
-                deadline = time.monotonic() + limit_s
-                while not condition() and time.monotonic() < deadline:
-                    process.check()
-                    check()
-                    time.sleep(0.05)
-                return condition()
-
             logger.info('waiting for the node to load its model')
-            if not wait_for(lambda: all(map(player.subscribers, self._played())), START_LIMIT_S):
+            if not process.wait_for(
+                lambda: all(map(player.subscribers, self._played())), START_LIMIT_S, check
+            ):
                 raise RuntimeError(
                     f'the node did not become ready in {START_LIMIT_S:.0f} s; see {out / LOG_FILE}'
                 )
             with LoadMonitor(process.pid) as monitor:
                 self._play(player, clock)
                 played = time.monotonic()
-                if not wait_for(lambda: self.report.is_done(played + REPORT_S), FINISH_LIMIT_S):
+                if not process.wait_for(
+                    lambda: self.report.is_done(played + REPORT_S), FINISH_LIMIT_S, check
+                ):
                     self.problems.append(
                         f'the node was still busy {FINISH_LIMIT_S:.0f} s after the last frame: '
                         f'{self.report.summary()}'
