@@ -40,6 +40,10 @@ class DataConfig:
         3, 'objects that are hidden more than this, as KITTI counts (0 to 3), are ignored',
         low=0, high=3,
     )  # fmt: skip
+    most_truncated: float = option(
+        1.0, 'objects of which a larger part than this lies outside the input are ignored',
+        low=0.0, high=1.0,
+    )  # fmt: skip
     smallest_radius: int = option(
         0, "least radius of a keypoint's Gaussian; the authors have none, so that far objects "
         'have a single pixel, whose neighbours count as background', unit='px of the heatmap',
@@ -67,6 +71,16 @@ class DataConfig:
     max_scale: float = option(
         0.4, 'largest change of the scale, as a part of it', low=0.0, high=0.9
     )
+    crop_low: float = option(
+        0.0, 'narrowest window that is cut from the image for a sample; not 0: windows of any '
+        'width between crop_low and crop_high, anywhere within the image (one that is larger: '
+        'around it), take the place of shifting and scaling', unit='widths of the image',
+        low=0.0, high=4.0,
+    )  # fmt: skip
+    crop_high: float = option(
+        1.0, 'widest window that is cut from the image, where crop_low is not 0',
+        unit='widths of the image', low=0.05, high=4.0,
+    )  # fmt: skip
     colour_jitter: float = option(
         0.0, 'largest change of brightness, contrast and saturation, as a part of each; '
         'the authors have none', low=0.0, high=0.9,
@@ -78,6 +92,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         check(self)
         self.class_meanings()
+        if self.crop_low > self.crop_high:
+            raise ValueError(
+                f'crop_low must be at most crop_high ({self.crop_high:g}), got {self.crop_low:g}'
+            )
 
     def class_meanings(self) -> dict[str, str]:
         """Return ``class_map`` as a mapping: label name -> class, 'background' or 'ignore'.

@@ -57,10 +57,19 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     shift_x, shift_y, rescale = rng.random(3)
     jitter = 1.0 + config.colour_jitter * rng.uniform(-1.0, 1.0, 3)
     shift_scale = None
-    if shifts < config.shift_scale_probability:
+    if config.crop_low:
+        shift_scale = _crop(config, shift_x, shift_y, rescale)
+    elif shifts < config.shift_scale_probability:
         shift = (_step(shift_x, config.max_shift), _step(shift_y, config.max_shift))
         shift_scale = ShiftScale(shift, 1.0 + _step(rescale, config.max_scale))
     return Augmentation(flip < config.flip_probability, shift_scale, *map(float, jitter))
+
+
+def _crop(config: DataConfig, x: float, y: float, size: float) -> ShiftScale:
+    """Return a window within the image, or around it, from three numbers in [0, 1)."""
+    width = config.crop_low + (config.crop_high - config.crop_low) * size
+    room = abs(1.0 - width)
+    return ShiftScale((room * (x - 0.5), room * (y - 0.5)), width)
 
 
 def _step(uniform: float, most: float) -> float:

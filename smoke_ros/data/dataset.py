@@ -180,7 +180,7 @@ class KittiDataset(Dataset[Sample]):
             image, camera = np.ascontiguousarray(image[:, ::-1]), augment.flip_camera(camera)
             objects = [augment.flip_object(item, camera.width) for item in objects]
         geometry = augment.input_geometry(drawn, (camera.width, camera.height), self.model)
-        learnt, ignored = self._sort_labels(objects, geometry.scale)
+        learnt, ignored = self._sort_labels(objects, geometry)
         regresses = drawn.shift_scale is None or self.config.shift_scale_regression
         targets = make_targets(
             learnt, camera, geometry, self.model, max_objects=self.config.max_objects,
@@ -197,25 +197,38 @@ class KittiDataset(Dataset[Sample]):
         return ratio if abs(ratio - 1.0) > self.config.focal_tolerance else 1.0
 
     def _sort_labels(
-        self, objects: Iterable[KittiObject], scale: float
+        self, objects: Iterable[KittiObject], geometry: InputGeometry
     ) -> tuple[list[KittiObject], list[tuple[float, float, float, float]]]:
-        """Return the objects of the model's classes, and the 2D boxes to ignore.
-
-        ``scale`` is that of the image in the network's input.
-        """
+        """Return the objects of the model's classes, and the 2D boxes to ignore."""
         learnt, ignored = [], []
         for item in objects:
             meaning = self._meanings.get(item.class_name, BACKGROUND)
-            height_px = scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
+            height_px = geometry.scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
             is_hard = (
                 height_px < self.config.smallest_height
                 or item.occlusion > self.config.most_occluded
+                or part_outside(item, geometry) > self.config.most_truncated
             )
             if meaning == IGNORE or (is_hard and meaning != BACKGROUND):
                 ignored.append(item.bbox_xyxy_px)
             elif meaning != BACKGROUND:
                 learnt.append(dataclasses.replace(item, class_name=meaning))
         return learnt, ignored
+
+
+def part_outside(item: KittiObject, geometry: InputGeometry) -> float:
+    """Return which part of an object lies outside the image and the network's input.
+
+    Of what the label's 2D box shows, the part outside the input is that of the box's area.
+    """
+    x1, y1, x2, y2 = item.bbox_xyxy_px
+    left, right = (geometry.scale * x + geometry.shift_x for x in (x1, x2))
+    top, bottom = (geometry.scale * y + geometry.shift_y for y in (y1, y2))
+    width = min(right, geometry.width) - max(left, 0.0)
+    height = min(bottom, geometry.height) - max(top, 0.0)
+    area = max((right - left) * (bottom - top), 1e-9)
+    shown = max(width, 0.0) * max(height, 0.0) / area
+    return 1.0 - shown * (1.0 - max(item.truncation, 0.0))
 
 
 def readable_frames(

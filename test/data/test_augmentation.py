@@ -35,6 +35,25 @@ def test_what_is_drawn_is_as_often_and_as_large_as_the_authors():
     assert {(d.brightness, d.contrast, d.saturation) for d in drawn} == {(1.0, 1.0, 1.0)}
 
 
+@pytest.mark.parametrize(('low', 'high'), [(0.5, 0.9), (1.2, 1.5)])
+def test_crops_lie_within_the_image_or_around_it(low, high):
+    config = DataConfig(crop_low=low, crop_high=high)
+    windows = [augment.draw_augmentation(config, (0, i)).shift_scale for i in range(500)]
+    widths = np.array([window.scale for window in windows])
+    centres = 0.5 + np.array([window.shift for window in windows])
+    starts, ends = centres - widths[:, None] / 2, centres + widths[:, None] / 2
+    first, last = (starts, 1 - ends) if high < 1 else (-starts, ends - 1)
+    assert (first >= -1e-9).all() and (last >= -1e-9).all()
+    assert first.min() < 0.02 and last.min() < 0.02
+    assert widths.min() == pytest.approx(low, abs=0.01)
+    assert widths.max() == pytest.approx(high, abs=0.01)
+
+
+def test_crops_of_no_width_are_refused():
+    with pytest.raises(ValueError, match='crop_low must be at most crop_high'):
+        DataConfig(crop_low=0.8, crop_high=0.6)
+
+
 def test_one_option_does_not_change_what_another_draws():
     plain = augment.draw_augmentation(DataConfig(), (5, 6))
     coloured = augment.draw_augmentation(DataConfig(colour_jitter=0.5), (5, 6))

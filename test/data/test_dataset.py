@@ -10,11 +10,12 @@ from torch.utils.data import DataLoader
 from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.data import DataConfig
 from smoke_ros.data.augmentation import Augmentation, ShiftScale
-from smoke_ros.data.dataset import KittiDataset, Sample, collate
+from smoke_ros.data.dataset import KittiDataset, Sample, collate, part_outside
 from smoke_ros.detector import Detector
 from smoke_ros.errors import KittiFormatError
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import build_network
+from smoke_ros.preprocess import InputGeometry, normalise, warp_by_pillow
 
 
 def make_dataset(root, *, training=True, seed=0, model=None, **options):
@@ -57,7 +58,6 @@ def test_samples_of_all_labelled_frames(kitti_root):
 
 
 def test_the_image_is_normalised_as_for_the_detector(kitti_root):
-    from smoke_ros.preprocess import InputGeometry, normalise, warp_by_pillow
 
     dataset = make_dataset(kitti_root, training=False)
     geometry = InputGeometry.centred((256, 96), (256, 96))
@@ -238,3 +238,39 @@ def test_a_scaled_sample_is_what_another_camera_sees(kitti_root, learns):
     assert float(sample.targets.depth_scale) == pytest.approx(2.0)
     assert sample.targets.regressed.sum() == (1 if learns else 0)
     assert float(sample.targets.locations[0, 2]) == 15.0
+
+
+@pytest.mark.parametrize(
+    ('box', 'truncation', 'outside'),
+    [((10, 10, 50, 30), 0.0, 0.0), ((-30, 10, 10, 30), 0.0, 0.75), ((-20, 40, 20, 60), 0.0, 0.75),
+     ((0, 10, 40, 30), 0.5, 0.5), ((-20, 10, 20, 30), 0.5, 0.75), ((300, 10, 340, 30), 0.0, 1.0),
+     ((0, 10, 40, 30), -1.0, 0.0)],
+)  # fmt: skip
+def test_the_part_outside_counts_image_and_input(kitti_root, box, truncation, outside):
+    dataset = make_dataset(kitti_root, training=False)
+    item = dataclasses.replace(
+        dataset.folder.labels('a')[0], bbox_xyxy_px=box, truncation=truncation
+    )
+    geometry = InputGeometry(scale=1.0, shift_x=0.0, shift_y=0.0, width=100, height=50)
+    assert part_outside(item, geometry) == pytest.approx(outside)
+
+
+def test_what_is_mostly_outside_a_window_is_ignored(kitti_root):
+    dataset = make_dataset(kitti_root, shift_scale_regression=True, most_truncated=0.6)
+    image = np.zeros((96, 256, 3), np.uint8)
+    frame = dataset.frames[0]
+    camera = dataset.folder.camera(frame, (256, 96))
+    (car,) = dataset.folder.labels(frame)
+    x1, _, x2, _ = car.bbox_xyxy_px
+
+    def sample(left_px):
+        """Cut a window that begins so many pixels into the car."""
+        shift = (x1 + left_px) / 256 + 0.25 - 0.5
+        drawn = Augmentation(shift_scale=ShiftScale((shift, 0.0), 0.5))
+        return dataset.make_sample(image, camera, [car], drawn).targets
+
+    little, much = sample(0.3 * (x2 - x1)), sample(0.9 * (x2 - x1))
+    assert little.present.sum() == 1
+    assert not little.ignored.any()
+    assert much.present.sum() == 0
+    assert much.ignored.any()
