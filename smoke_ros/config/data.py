@@ -81,6 +81,11 @@ class DataConfig:
         1.0, 'widest window that is cut from the image, where crop_low is not 0',
         unit='widths of the image', low=0.05, high=4.0,
     )  # fmt: skip
+    crop_width: int = option(
+        0, "width that such a window is scaled to, a multiple of 32; 0: the input's",
+        unit='px', low=0, high=8192,
+    )  # fmt: skip
+    crop_height: int = option(0, 'height that goes with it', unit='px', low=0, high=8192)
     colour_jitter: float = option(
         0.0, 'largest change of brightness, contrast and saturation, as a part of each; '
         'the authors have none', low=0.0, high=0.9,
@@ -92,6 +97,13 @@ class DataConfig:
     def __post_init__(self) -> None:
         check(self)
         self.class_meanings()
+        if self.crop_width % 32 or self.crop_height % 32:
+            raise ValueError(
+                'crop_width and crop_height must be multiples of 32, got '
+                f'{self.crop_width} x {self.crop_height}'
+            )
+        if bool(self.crop_width) != bool(self.crop_height):
+            raise ValueError('give both crop_width and crop_height, or neither')
         if self.crop_low > self.crop_high:
             raise ValueError(
                 f'crop_low must be at most crop_high ({self.crop_high:g}), got {self.crop_low:g}'

@@ -34,6 +34,8 @@ class ShiftScale:
     shift: tuple[float, float]
     #: The window's width in widths of the image: above 1 everything looks smaller.
     scale: float
+    #: Width and height that the window gets, instead of the network's input's.
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def _crop(config: DataConfig, x: float, y: float, size: float) -> ShiftScale:
     """Return a window within the image, or around it, from three numbers in [0, 1)."""
     width = config.crop_low + (config.crop_high - config.crop_low) * size
     room = abs(1.0 - width)
-    return ShiftScale((room * (x - 0.5), room * (y - 0.5)), width)
+    size = (config.crop_width, config.crop_height) if config.crop_width else None
+    return ShiftScale((room * (x - 0.5), room * (y - 0.5)), width, size)
 
 
 def _step(uniform: float, most: float) -> float:
@@ -88,13 +91,14 @@ def input_geometry(
         # As the authors: the centre is mirrored like a pixel's index, so it moves by one pixel.
         x = width - x - 1
     window_width = float(width)
+    input_size = (model.input_width, model.input_height)
     if window := augmentation.shift_scale:
         # In single precision as theirs: it decides some grey levels, and so the last digits.
         x = float(np.float32(x + window.shift[0] * width))
         y = float(np.float32(y + window.shift[1] * height))
         window_width = float(np.float32(window.scale * width))
-    input_size = (model.input_width, model.input_height)
-    scale = model.input_width / window_width
+        input_size = window.size or input_size
+    scale = input_size[0] / window_width
     return InputGeometry.centred(image_size, input_size, scale, (x, y))
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from smoke_ros.config.model import ModelConfig
+from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.geometry import NEAR_M, box_corners, project
 from smoke_ros.preprocess import InputGeometry
@@ -151,11 +151,11 @@ class _View:
     """The feature map of one image, and how the camera's world is seen on it."""
 
     def __init__(self, camera: CameraModel, geometry: InputGeometry, model: ModelConfig) -> None:
-        self.shape = (model.feature_height, model.feature_width)
+        self.shape = (geometry.height // STRIDE, geometry.width // STRIDE)
         self.offset = camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
         self._camera, self._kind = camera, model.keypoint
         self._affine = geometry.feature_from_image
-        self._last = np.array([model.feature_width - 1.0, model.feature_height - 1.0])
+        self._last = np.array([self.shape[1] - 1.0, self.shape[0] - 1.0])
 
     def locate(self, item: KittiObject) -> _Keypoint | None:
         """Return an object's place on the feature map, None where it has no keypoint there."""

@@ -274,3 +274,22 @@ def test_what_is_mostly_outside_a_window_is_ignored(kitti_root):
     assert not little.ignored.any()
     assert much.present.sum() == 0
     assert much.ignored.any()
+
+
+def test_windows_have_a_size_of_their_own(kitti_root):
+    """A quarter of the image on half the input's size: as large as on the whole input."""
+    options = {'crop_low': 0.5, 'crop_high': 0.5, 'crop_width': 128, 'crop_height': 32}
+    dataset = make_dataset(kitti_root, shift_scale_regression=True, **options)
+    sample = dataset[0]
+    assert sample.image.shape == (3, 32, 128)
+    assert sample.targets.heatmap.shape[1:] == (8, 32)
+    assert sample.targets.ignored.shape == (8, 32)
+    assert float(sample.targets.depth_scale) == 1.0
+    whole = make_dataset(kitti_root, training=False, **options)[0]
+    assert whole.image.shape == (3, 96, 256)
+
+
+@pytest.mark.parametrize('options', [{'crop_width': 100, 'crop_height': 32}, {'crop_width': 64}])
+def test_windows_that_the_network_cannot_take_are_refused(options):
+    with pytest.raises(ValueError, match='crop_width'):
+        DataConfig(**options)
