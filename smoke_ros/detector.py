@@ -20,6 +20,7 @@ from smoke_ros.engines.eager import resolve_device
 from smoke_ros.engines.engine import FunctionEngine, ImageEngine
 from smoke_ros.geometry import NEAR_M, projected_extent
 from smoke_ros.models import LoadedModel, load_model
+from smoke_ros.overlap import overlap_2d
 from smoke_ros.preprocess import (
     Image,
     InputGeometry,
@@ -279,16 +280,30 @@ class Detector:
             peaks.regression[index], peaks.class_ids[index], peaks.keypoints_feat[index],
             self.model, camera, setup.geometry.image_from_feature, setup.depth_scale,
         )  # fmt: skip
-        detections: list[Detection3D] = []
+        wanted: list[Detection3D] = []
+        found: list[Detection3D] = []
         for i, score in enumerate(peaks.scores[index]):
-            if not score >= threshold or len(detections) >= most:
+            if not score >= threshold or len(wanted) >= most:
                 break  # peaks come sorted by score
             name = self.model.classes[peaks.class_ids[index, i]]
-            if classes is None or name in classes:
-                detection = self._detection(boxes, i, name, float(score), camera)
-                if detection is not None:
-                    detections.append(detection)
-        return detections
+            is_wanted = classes is None or name in classes
+            if not is_wanted and self.model.duplicate_overlap == 1.0:
+                continue  # nothing depends on it
+            detection = self._detection(boxes, i, name, float(score), camera)
+            if detection is None or self._is_duplicate(detection, found):
+                continue
+            found.append(detection)
+            if is_wanted:
+                wanted.append(detection)
+        return wanted
+
+    def _is_duplicate(self, detection: Detection3D, found: Sequence[Detection3D]) -> bool:
+        """Return whether a detection is of an object that has been found already."""
+        if not found or self.model.duplicate_overlap == 1.0:
+            return False
+        box = np.array(detection.bbox_xyxy_px)
+        overlaps = overlap_2d(box, np.array([other.bbox_xyxy_px for other in found]))
+        return bool(overlaps.max() > self.model.duplicate_overlap)
 
     def _detection(
         self, boxes: coder.Boxes, i: int, name: str, score: float, camera: CameraModel

@@ -92,6 +92,30 @@ def test_a_call_may_override_the_configuration(call, names):
     assert [d.class_name for d in found] == names
 
 
+#: The same car again, half a metre off; and one half hidden behind the first.
+AGAIN = Box3D((2.4, 1.0, 20.5), (3.9, 1.5, 1.6), -1.2)
+BEHIND = Box3D((3.6, 1.0, 26.0), (3.9, 1.5, 1.6), -1.2)
+
+
+@pytest.mark.parametrize(('again', 'most_overlap', 'scores'), [
+    ('Car', 1.0, [0.9, 0.5, 0.3]), ('Car', 0.7, [0.9, 0.3]), ('Cyclist', 0.7, [0.9, 0.3]),
+    ('Car', 0.0, [0.9]),
+])  # fmt: skip
+def test_what_is_found_twice_is_told_once(again, most_overlap, scores):
+    camera = make_camera()
+    boxes = [('Car', 0.9, CAR), (again, 0.5, AGAIN), ('Car', 0.3, BEHIND)]
+    model = ModelConfig(duplicate_overlap=most_overlap)
+    found = make_detector(camera, boxes, model=model).detect(blank(camera), camera)
+    assert [d.score for d in found] == pytest.approx(scores)
+
+
+def test_a_class_that_is_not_asked_for_still_explains_what_is_seen():
+    camera = make_camera()
+    boxes = [('Car', 0.9, CAR), ('Cyclist', 0.5, AGAIN)]
+    detector = make_detector(camera, boxes, model=ModelConfig(duplicate_overlap=0.7))
+    assert detector.detect(blank(camera), camera, classes=['Cyclist']) == []
+
+
 def test_single_equals_batched_also_where_cameras_differ():
     cameras = [make_camera(), make_camera(0.5, (640, 480)), make_camera(2.0, (1920, 1080))]
     detector = make_detector(cameras[0])

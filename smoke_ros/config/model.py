@@ -68,6 +68,11 @@ class ModelConfig:
         (0.229 * 255, 0.224 * 255, 0.225 * 255), 'divided by, by input channel', unit='grey levels'
     )
     top_k: int = option(50, 'peaks that are decoded per image', low=1, high=1000)
+    duplicate_overlap: float = option(
+        1.0, 'overlap (intersection over union of the image boxes) with a more certain detection, '
+        'of any class, above which a detection is taken for the same object and dropped; 1 drops '
+        'none, as the authors', low=0.0, high=1.0,
+    )  # fmt: skip
     uses_projection_offset: bool = option(
         False, "whether the fourth column of a projection matrix (KITTI's P2) is used to decode"
     )
