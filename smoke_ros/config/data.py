@@ -90,6 +90,19 @@ class DataConfig:
         0.0, 'largest change of brightness, contrast and saturation, as a part of each; '
         'the authors have none', low=0.0, high=0.9,
     )  # fmt: skip
+    sharpness_jitter: float = option(
+        0.0, 'largest amount by which what a blur would take away is added again, or half as much '
+        'of it is taken away', low=0.0, high=5.0,
+    )  # fmt: skip
+    colour_mixing: float = option(
+        0.0, 'part of the samples whose colours are mixed at random, and filtered a little: what '
+        'things are shows in their shapes then, not in how a renderer colours them',
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    noise: float = option(
+        0.0, "largest standard deviation of noise, drawn for each sample", unit='grey levels',
+        low=0.0, high=100.0,
+    )  # fmt: skip
     strict: bool = option(
         False, 'refuse images and labels that cannot be read, rather than leave them out'
     )

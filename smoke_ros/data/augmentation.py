@@ -9,8 +9,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
 from smoke_ros.config.data import DataConfig
 from smoke_ros.config.model import ModelConfig
@@ -24,6 +27,11 @@ STEP = 0.1
 
 #: Shares of blue, green and red in brightness (ITU-R BT.601).
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], dtype=np.float32)
+
+#: Standard deviation of the blur that sharpness is measured against, in pixels.
+_BLUR_PX = 1.2
+#: Standard deviations of the mixture's and of the filter's weights.
+_MIXING, _FILTERING = 0.25, 0.08
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,19 @@ class Augmentation:
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
+    #: What a blur would take away is added again so many times; below 0: is taken away.
+    sharpness: float = 0.0
+    #: Standard deviation, in grey levels.
+    noise: float = 0.0
+    #: (3, 3) of each channel's new colour, and (3, 3) filter, drawn from this; None: as they are.
+    mixing_seed: int | None = None
+    noise_seed: int = 0
+
+    @property
+    def changes_look(self) -> bool:
+        """Whether pixels have other colours afterwards, rather than only other places."""
+        geometric = Augmentation(self.flip, self.shift_scale, noise_seed=self.noise_seed)
+        return self != geometric
 
 
 def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation:
@@ -58,13 +79,21 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     flip, shifts = rng.random(2)
     shift_x, shift_y, rescale = rng.random(3)
     jitter = 1.0 + config.colour_jitter * rng.uniform(-1.0, 1.0, 3)
+    sharp, noise, mixes = rng.random(3)
+    sharpness = config.sharpness_jitter * (sharp if sharp > 0.25 else -2.0 * (0.25 - sharp))
+    mixing_seed, noise_seed = map(int, rng.integers(1 << 31, size=2))
     shift_scale = None
     if config.crop_low:
         shift_scale = _crop(config, shift_x, shift_y, rescale)
     elif shifts < config.shift_scale_probability:
         shift = (_step(shift_x, config.max_shift), _step(shift_y, config.max_shift))
         shift_scale = ShiftScale(shift, 1.0 + _step(rescale, config.max_scale))
-    return Augmentation(flip < config.flip_probability, shift_scale, *map(float, jitter))
+    return Augmentation(
+        flip < config.flip_probability, shift_scale, *map(float, jitter),
+        sharpness=float(sharpness), noise=float(config.noise * noise),
+        mixing_seed=mixing_seed if mixes < config.colour_mixing else None,
+        noise_seed=noise_seed if config.noise else 0,
+    )  # fmt: skip
 
 
 def _crop(config: DataConfig, x: float, y: float, size: float) -> ShiftScale:
@@ -127,12 +156,39 @@ def flip_object(item: KittiObject, image_width: int) -> KittiObject:
 
 
 def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
-    """Change saturation, contrast and brightness of a BGR image (h, w, 3), in this order."""
-    changes = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
-    if changes == (1.0, 1.0, 1.0):
+    """Change the look of a BGR image (h, w, 3).
+
+    In this order: its colours' mixture, saturation, contrast, brightness, sharpness and noise.
+    """
+    if not augmentation.changes_look:
         return image
-    grey = (image.astype(np.float32) @ _LUMA_BGR)[..., None]
-    coloured = grey + np.float32(augmentation.saturation) * (image - grey)
-    mean = grey.mean()
-    varied = augmentation.brightness * (mean + augmentation.contrast * (coloured - mean))
+    varied = image.astype(np.float32)
+    if augmentation.mixing_seed is not None:
+        varied = _mix_colours(varied, np.random.default_rng(augmentation.mixing_seed))
+    changes = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
+    if changes != (1.0, 1.0, 1.0):
+        grey = (varied @ _LUMA_BGR)[..., None]
+        coloured = grey + np.float32(augmentation.saturation) * (varied - grey)
+        mean = grey.mean()
+        varied = augmentation.brightness * (mean + augmentation.contrast * (coloured - mean))
+    if augmentation.sharpness:
+        blurred = cv2.GaussianBlur(varied, (0, 0), _BLUR_PX)
+        varied = varied + np.float32(augmentation.sharpness) * (varied - blurred)
+    if augmentation.noise:
+        rng = np.random.default_rng(augmentation.noise_seed)
+        grain = rng.standard_normal(varied.shape, dtype=np.float32)
+        varied = varied + np.float32(augmentation.noise) * grain
     return (varied + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _mix_colours(image: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Give each channel a random mixture of the colours, and filter all of them alike.
+
+    A random convolution (Xu et al., ICLR 2021) near the identity, which keeps brightness.
+    """
+    mixture = np.eye(3) + rng.normal(0.0, _MIXING, (3, 3))
+    mixture /= np.maximum(mixture.sum(axis=1, keepdims=True), 0.3)
+    kernel = rng.normal(0.0, _FILTERING, (3, 3))
+    kernel[1, 1] += 1.0 - kernel.sum()
+    filtered = cv2.filter2D(image, -1, kernel.astype(np.float32), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(filtered @ mixture.T.astype(np.float32))

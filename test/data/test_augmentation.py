@@ -154,3 +154,48 @@ def test_colours():
     assert flat[0].tolist() == flat[3].tolist()
     bright = augment.jitter_colours(image, Augmentation(brightness=9.0))
     assert bright.max() == 255
+
+
+LOOKS = ({'sharpness_jitter': 2.0}, {'noise': 8.0}, {'colour_mixing': 1.0}, {'colour_jitter': 0.3})
+
+
+@pytest.mark.parametrize('look', LOOKS)
+def test_looks_change_pixels_and_no_places(look):
+    """A dark square on a bright ground stays where it is, and as dark against it."""
+    image = np.full((64, 64, 3), (150, 160, 170), np.uint8)
+    image[20:40, 24:48] = (60, 50, 40)
+    for i in range(20):
+        drawn = augment.draw_augmentation(DataConfig(flip_probability=0.0, **look), (i,))
+        drawn = dataclasses.replace(drawn, shift_scale=None)
+        assert drawn.changes_look
+        varied = augment.jitter_colours(image, drawn)
+        again = augment.jitter_colours(image, drawn)
+        np.testing.assert_array_equal(varied, again)
+        assert varied.dtype == np.uint8 and not np.array_equal(varied, image)
+        difference = np.abs(varied.astype(float) - varied[2:18].mean((0, 1))).sum(-1)
+        inside = difference[22:38, 26:46].mean()
+        assert inside > 4 * difference[2:18].mean()
+
+
+def test_sharpness_is_what_a_blur_takes_away():
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, 16:] = 100
+    sharper = augment.jitter_colours(image + 50, Augmentation(sharpness=1.0)).astype(int)
+    softer = augment.jitter_colours(image + 50, Augmentation(sharpness=-0.5)).astype(int)
+    step = image[0, :, 0].astype(int) + 50
+    assert (sharper[16, :, 0] - step)[16] > 10 and (sharper[16, :, 0] - step)[15] < -10
+    assert (softer[16, :, 0] - step)[16] < -5 and (softer[16, :, 0] - step)[15] > 5
+    assert abs(sharper.mean() - step.mean()) < 1
+
+
+def test_a_run_of_before_draws_what_it_drew_before_looks_were_varied():
+    drawn = augment.draw_augmentation(DataConfig(colour_jitter=0.3), (1, 2, 3))
+    rng = np.random.default_rng((1, 2, 3))
+    flip, _ = rng.random(2)
+    rng.random(3)
+    brightness, contrast, saturation = 1.0 + 0.3 * rng.uniform(-1.0, 1.0, 3)
+    assert drawn.flip == (flip < 0.5)
+    assert (drawn.brightness, drawn.contrast, drawn.saturation) == (
+        brightness, contrast, saturation
+    )  # fmt: skip
+    assert (drawn.sharpness, drawn.noise, drawn.mixing_seed) == (0.0, 0.0, None)

@@ -11,8 +11,9 @@ trimesh = pytest.importorskip('trimesh')
 from pathlib import Path
 
 from smoke_ros.synth.meshes.calibration import Calibration, read_calibration
-from smoke_ros.synth.meshes.files import MeshFileError, load_folder, load_model, rotation_from_axes
-from smoke_ros.synth.meshes.guess import guess_class
+from smoke_ros.synth.meshes.calibration import MeshFileError
+from smoke_ros.synth.meshes.files import load_folder, load_model, rotation_from_axes
+from smoke_ros.synth.meshes.guess import guess_class, guess_size
 from smoke_ros.synth.meshes.surfaces import linear_from_srgb
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config/synth_meshes.yaml'
@@ -177,12 +178,18 @@ def test_a_colour_table_is_baked_and_its_body_colour_becomes_paint(tmp_path):
 
 def test_without_a_calibration_axes_class_and_size_are_guessed_and_told(tmp_path, caplog):
     write_car(tmp_path, 'box_van')
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         (model,) = load_folder(tmp_path)
     assert model.class_name == 'Van' and model.name == 'box_van'
     assert model.dimensions == pytest.approx((4.0, 2.0, 2.0))
     assert part(model, 'Window').positions[:, 0].max() == pytest.approx(0.0), 'bonnet ahead'
     assert 'guessed class Van; up z, forward y; length, height, width 4.00' in caplog.text
+
+
+def test_a_single_wheel_is_not_taken_for_a_car():
+    with pytest.raises(MeshFileError, match=r'no Car is 0\.31 times as wide and 1\.00 times as'):
+        guess_size(np.array([0.65, 0.2, 0.65]), 'Car')
+    assert guess_size(np.array([2.5, 1.65, 1.55]), 'Car') == pytest.approx((4.0, 2.48, 2.64))
 
 
 @pytest.mark.parametrize(

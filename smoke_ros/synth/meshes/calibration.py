@@ -29,6 +29,10 @@ CLASSES = ('', 'Car', 'Van', 'Truck', 'Tram', 'Pedestrian', 'Cyclist', 'Misc')
 DEFAULT_NAME = 'meshes.yaml'
 
 
+class MeshFileError(ValueError):
+    """A mesh file that cannot be used; the message says why."""
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How one mesh file is to be read; what is left empty is guessed."""

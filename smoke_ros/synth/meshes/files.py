@@ -16,6 +16,7 @@ from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.calibration import (
     DEFAULT_NAME,
     Calibration,
+    MeshFileError,
     read_calibration,
 )
 from smoke_ros.synth.meshes.catalogue import Model
@@ -29,10 +30,6 @@ SUFFIXES = ('.obj', '.glb', '.gltf', '.dae')
 
 #: Lengths below this are no extents to scale.
 TINY = 1e-9
-
-
-class MeshFileError(ValueError):
-    """A mesh file that cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +57,7 @@ def load_folder(path: Path, calibration: Path | None = None) -> list[Model]:
     """Read all meshes in a folder and below, ordered by file.
 
     A mesh that cannot be read is left out with a warning; what no calibration tells is guessed,
-    and the guess is logged.
+    and the guess is told as a warning.
 
     Parameters
     ----------
@@ -147,7 +144,7 @@ def load_model(folder: Path, calibration: Calibration) -> Model:
         size = guess_size(extents, calibration.class_name)
         guessed.append('length, height, width {:.2f}, {:.2f}, {:.2f} m'.format(*size))
     if guessed:
-        logger.info('%s: guessed %s', calibration.file, '; '.join(guessed))
+        logger.warning('%s: no calibration; guessed %s', calibration.file, '; '.join(guessed))
     scale = np.array([size[0], size[2], size[1]]) / extents
     origin = low + extents * (0.5, 0.5, 0.0)
     meshes = [convert(part, rotation, origin, scale, calibration) for part in parts]

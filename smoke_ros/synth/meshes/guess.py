@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from smoke_ros.structures import FloatArray, Vector3
-from smoke_ros.synth.meshes.calibration import Calibration
+from smoke_ros.synth.meshes.calibration import Calibration, MeshFileError
 
 #: Words in a file's path, and the class that they tell; the first that fits counts.
 CLASS_WORDS = (
@@ -24,6 +24,10 @@ LENGTHS: dict[str, tuple[float, float, float]] = {
     'Tram': (9.0, 45.0, 20.0), 'Misc': (1.5, 8.0, 2.1),
     'Pedestrian': (0.3, 1.3, 0.8), 'Cyclist': (1.4, 2.2, 1.8),
 }  # fmt: skip
+
+#: Vehicles, and how wide or high one can be at most in parts of its length; a single wheel, say,
+#: is no vehicle.
+VEHICLES, STOUTEST = ('Car', 'Van', 'Truck', 'Tram'), 0.8
 
 
 def guess_class(file: str) -> str:
@@ -74,9 +78,20 @@ def _lopsidedness(points: FloatArray, axis: int) -> float:
 
 
 def guess_size(extents: FloatArray, class_name: str) -> Vector3:
-    """Return length, height, width in metres for extents (length, width, height) of any unit."""
+    """Return length, height, width in metres for extents (length, width, height) of any unit.
+
+    Raises
+    ------
+    MeshFileError
+        If nothing of that class has such proportions.
+    """
     low, high, typical = LENGTHS[class_name]
     length, width, height = extents.tolist()
+    if class_name in VEHICLES and max(width, height) > STOUTEST * length:
+        raise MeshFileError(
+            f'no {class_name} is {width / length:.2f} times as wide and {height / length:.2f} '
+            'times as high as long; calibrate it, with skip: true if it is only a part'
+        )
     factor = 1.0 if low <= length <= high else typical / length
     return length * factor, height * factor, width * factor
 
