@@ -71,6 +71,7 @@ out vec3 normal;
 out vec3 colour;
 out vec3 look;
 out vec2 uv;
+out vec3 place;
 
 void main() {
     Instance here = instances[first_instance + gl_InstanceID];
@@ -81,7 +82,10 @@ void main() {
     vec3 squares = vec3(dot(turn[0], turn[0]), dot(turn[1], turn[1]), dot(turn[2], turn[2]));
     normal = turn * (in_normal / squares);
     colour = in_colour * mix(vec3(1.0), here.look.rgb, in_look.x);
-    look = vec3(in_look.y, relative.z, 0.0);
+    // A number of the instance's own, that it keeps where it moves along.
+    float own = fract(sin(dot(here.look.rgb, vec3(127.1, 311.7, 74.7)) + here.look.a) * 43758.5);
+    look = vec3(in_look.y, relative.z, own);
+    place = in_position;
     uv = in_uv;
     gl_Position = clip_from_world * vec4(world, 1.0);
 }
@@ -177,6 +181,7 @@ in vec3 normal;
 in vec3 colour;
 in vec3 look;
 in vec2 uv;
+in vec3 place;
 uniform vec3 eye;
 uniform float fog_per_m;
 #ifdef TEXTURED
@@ -208,13 +213,22 @@ void main() {
     float gloss = look.x;
     if (gloss > 0.08) {
         float grazing = (1.0 - towards) * (1.0 - towards);
-        float fresnel = gloss * (0.045 + 0.9 * grazing * grazing * (1.0 - towards));
+        float own = look.z;
+        // Coated and dirty glass and waxed paint mirror more than clean glass, differently much.
+        float plain = mix(0.04, 0.2, own * own);
+        float fresnel = gloss * (plain + 0.9 * grazing * grazing * (1.0 - towards));
         vec3 mirror = reflect(ray, n);
         float glint = max(dot(mirror, sun_direction), 0.0);
         float sharp = exp2(3.0 + 7.0 * gloss);
         vec3 glare = sun_colour * (lit * step(0.0, facing) * pow(glint, sharp) * 0.03 * sharp);
         result = mix(result, mirrored(mirror) * mix(0.4, 1.0, open), fresnel);
         result += glare * (0.06 * gloss + fresnel);
+        if (gloss > 0.95) { // Through a car's windows others are seen, but for seats and heads.
+            vec2 behind = vec2(place.y + 0.2 * place.x, place.z) * vec2(0.55, 0.4);
+            float clear = textureLod(noise, behind + 9.0 * own, 1.0).r;
+            float dimmed = fract(17.0 * own);
+            result += 0.5 * dimmed * dimmed * smoothstep(0.45, 0.6, clear) * horizon_colour;
+        }
     }
 #endif
     float haze = exp(-fog_per_m * distance);
