@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from smoke_ros.checkpoint import TrainingRecord, save_checkpoint
+from smoke_ros.config.model import ModelConfig
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_export import ExportOptions, export_onnx
 from smoke_ros.models import LoadedModel, load_model
@@ -13,12 +19,19 @@ from smoke_ros.models import LoadedModel, load_model
 DESCRIPTION = """\
 Write a model as an ONNX file, with the standard's own operators only, for ONNX Runtime, TensorRT
 and others. Its metadata say what goes in and how to read what comes out: classes, input size,
-normalisation, references. examples/onnx_inference.py needs no more than onnxruntime and OpenCV."""
+normalisation, references. examples/onnx_inference.py needs no more than onnxruntime and OpenCV.
+Or, with --format weights, as a weights file to give away: without what training needs to go on,
+and without the names of folders and frames."""
 
 EXAMPLE = """\
 example:
   smoke-ros export kitti_dla34_mmdet3d --format onnx --with-decode --out smoke.onnx
-  smoke-ros export runs/mine/best.pth --half --batch dynamic"""
+  smoke-ros export runs/mine/best.pth --half --batch dynamic
+  smoke-ros export runs/mine/best.pth --format weights --half --set duplicate_overlap=0.6 \\
+      --set "trained_on=8000 frames of our own drives" --out mine.pth"""
+
+#: Options of a model that may be changed without training it anew.
+SETTABLE = ('trained_on', 'duplicate_overlap', 'top_k', 'input_width', 'input_height')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'model', metavar='MODEL', help='a name from models/registry.yaml or a weights file'
     )
-    parser.add_argument('--format', choices=('onnx',), default='onnx', help='default: %(default)s')
+    parser.add_argument(
+        '--format', choices=('onnx', 'weights'), default='onnx', help='default: %(default)s'
+    )
     parser.add_argument(
         '--half', action='store_true',
-        help='convolutions in float16; inputs, outputs and normalisation stay float32',
+        help='convolutions in float16; inputs, outputs and normalisation stay float32 (weights: '
+        'stored in float16, computed with in float32)',
     )  # fmt: skip
     parser.add_argument(
         '--batch', type=_batch, default=1, metavar='N|dynamic',
@@ -47,25 +63,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="size of the network's input, multiples of 32 (default: the model's)",
     )  # fmt: skip
     parser.add_argument(
+        '--set', action='append', default=[], metavar='NAME=VALUE',
+        help=f"another value of one of the model's options {', '.join(SETTABLE)}",
+    )  # fmt: skip
+    parser.add_argument(
         '--out', type=Path, metavar='FILE', help='default: named after the model and its options'
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export; return the exit code."""
-    options = ExportOptions(args.half, args.batch, args.with_decode)
     loaded = load_model(args.model)
+    config = _changed(loaded.config, args.set)
     if args.input_size:
         width, height = args.input_size
-        config = dataclasses.replace(loaded.config, input_width=width, input_height=height)
-        loaded = dataclasses.replace(loaded, config=config)
-    path = args.out or Path(_default_name(loaded, options))
+        config = dataclasses.replace(config, input_width=width, input_height=height)
+    loaded = dataclasses.replace(loaded, config=config)
+    if args.format == 'weights':
+        path = _export_weights(loaded, args)
+    else:
+        path = _export_onnx(loaded, args)
+    print(f'{path}: {path.stat().st_size / 1e6:.1f} MB, checked')
+    return 0
+
+
+def _export_onnx(loaded: LoadedModel, args: argparse.Namespace) -> Path:
+    options = ExportOptions(args.half, args.batch, args.with_decode)
+    path: Path = args.out or Path(_default_name(loaded, options))
     try:
         export_onnx(loaded, options, path)
     except EngineUnavailableError as error:
         raise ValueError(str(error)) from error
-    print(f'{path}: {path.stat().st_size / 1e6:.1f} MB, checked')
-    return 0
+    return path
+
+
+def _export_weights(loaded: LoadedModel, args: argparse.Namespace) -> Path:
+    """Write a weights file, and load it again; see the description."""
+    if args.batch != 1 or args.with_decode:
+        raise ValueError('--batch and --with-decode go with --format onnx: weights have no graph')
+    path: Path = args.out or Path(f'{loaded.name}{"_half" if args.half else ""}.pth')
+    if path.exists() and path.resolve() == Path(args.model).resolve():
+        raise ValueError(f'{path} is the model itself: give another --out')
+    record = TrainingRecord(loaded.config.trained_on, version=loaded.training.version)
+    dtype = torch.float16 if args.half else None
+    save_checkpoint(path, loaded.network, loaded.config, record, dtype)
+    load_model(path)
+    return path
+
+
+def _changed(config: ModelConfig, overrides: Sequence[str]) -> ModelConfig:
+    """Return a model's options with some of :data:`SETTABLE` changed."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        name, separator, text = override.partition('=')
+        if not separator or name not in SETTABLE:
+            raise ValueError(
+                f'--set takes NAME=VALUE with one of {", ".join(SETTABLE)}, got {override!r}'
+            )
+        kind = type(getattr(config, name))
+        try:
+            values[name] = kind(text)
+        except ValueError:
+            raise ValueError(f'--set {name} takes {kind.__name__}, got {text!r}') from None
+    return dataclasses.replace(config, **values)
 
 
 def _default_name(loaded: LoadedModel, options: ExportOptions) -> str:

@@ -78,7 +78,7 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     # Everything is drawn always, so that one option does not change what another draws.
     flip, shifts = rng.random(2)
     shift_x, shift_y, rescale = rng.random(3)
-    jitter = 1.0 + config.colour_jitter * rng.uniform(-1.0, 1.0, 3)
+    brightness, contrast, saturation = 1.0 + config.colour_jitter * rng.uniform(-1.0, 1.0, 3)
     sharp, noise, mixes = rng.random(3)
     sharpness = config.sharpness_jitter * (sharp if sharp > 0.25 else -2.0 * (0.25 - sharp))
     mixing_seed, noise_seed = map(int, rng.integers(1 << 31, size=2))
@@ -89,16 +89,21 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
         shift = (_step(shift_x, config.max_shift), _step(shift_y, config.max_shift))
         shift_scale = ShiftScale(shift, 1.0 + _step(rescale, config.max_scale))
     return Augmentation(
-        flip < config.flip_probability, shift_scale, *map(float, jitter),
-        sharpness=float(sharpness), noise=float(config.noise * noise),
+        flip=bool(flip < config.flip_probability),
+        shift_scale=shift_scale,
+        brightness=float(brightness),
+        contrast=float(contrast),
+        saturation=float(saturation),
+        sharpness=float(sharpness),
+        noise=float(config.noise * noise),
         mixing_seed=mixing_seed if mixes < config.colour_mixing else None,
         noise_seed=noise_seed if config.noise else 0,
-    )  # fmt: skip
+    )
 
 
-def _crop(config: DataConfig, x: float, y: float, size: float) -> ShiftScale:
+def _crop(config: DataConfig, x: float, y: float, large: float) -> ShiftScale:
     """Return a window within the image, or around it, from three numbers in [0, 1)."""
-    width = config.crop_low + (config.crop_high - config.crop_low) * size
+    width = config.crop_low + (config.crop_high - config.crop_low) * large
     room = abs(1.0 - width)
     size = (config.crop_width, config.crop_height) if config.crop_width else None
     return ShiftScale((room * (x - 0.5), room * (y - 0.5)), width, size)
@@ -162,7 +167,7 @@ def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
     """
     if not augmentation.changes_look:
         return image
-    varied = image.astype(np.float32)
+    varied: npt.NDArray[Any] = image.astype(np.float32)
     if augmentation.mixing_seed is not None:
         varied = _mix_colours(varied, np.random.default_rng(augmentation.mixing_seed))
     changes = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
@@ -181,7 +186,7 @@ def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
     return (varied + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def _mix_colours(image: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[Any]:
+def _mix_colours(image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
     """Give each channel a random mixture of the colours, and filter all of them alike.
 
     A random convolution (Xu et al., ICLR 2021) near the identity, which keeps brightness.

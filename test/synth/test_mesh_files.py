@@ -10,8 +10,7 @@ trimesh = pytest.importorskip('trimesh')
 
 from pathlib import Path
 
-from smoke_ros.synth.meshes.calibration import Calibration, read_calibration
-from smoke_ros.synth.meshes.calibration import MeshFileError
+from smoke_ros.synth.meshes.calibration import Calibration, MeshFileError, read_calibration
 from smoke_ros.synth.meshes.files import load_folder, load_model, rotation_from_axes
 from smoke_ros.synth.meshes.guess import guess_class, guess_size
 from smoke_ros.synth.meshes.surfaces import linear_from_srgb

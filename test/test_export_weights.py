@@ -1,0 +1,79 @@
+"""``smoke-ros export --format weights``."""
+
+import numpy as np
+import pytest
+import torch
+from perfect_outputs import small_model
+
+from smoke_ros.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
+from smoke_ros.cli import main
+from smoke_ros.models import load_model
+from smoke_ros.network.smoke import build_network
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Return a weights file as training leaves it, with what is nobody else's business."""
+    model = small_model(architecture='efficientnet_lite0', norm='bn', trained_on='mine')
+    record = TrainingRecord('mine', ('a', 'b'), {'data': {'root': '/home/somebody'}})
+    path = tmp_path / 'last.pth'
+    network = build_network(model)
+    save_checkpoint(path, network, model, record, resume={'iteration': 3})
+    return path
+
+
+def export(trained, *arguments):
+    path = trained.with_name('given.pth')
+    code = main(['export', str(trained), '--format', 'weights', '--out', str(path), *arguments])
+    return code, path
+
+
+def test_a_file_to_give_away_is_small_and_tells_nothing_private(trained):
+    code, path = export(trained, '--half', '--set', 'trained_on=drives of ours')
+    assert code == 0
+    assert path.stat().st_size < 0.6 * trained.stat().st_size
+    content = torch.load(path, weights_only=True)
+    assert 'resume' not in content
+    assert b'somebody' not in path.read_bytes()
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.model.trained_on == checkpoint.training.split == 'drives of ours'
+    assert checkpoint.training.frames == ()
+
+
+def test_it_is_the_same_network_to_half_precision(trained):
+    _, path = export(trained, '--half')
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 96, 256))).float()
+    with torch.no_grad():
+        before = load_model(trained).network.eval()(images)
+        after = load_model(path).network.eval()(images)
+    for old, new in zip(before, after, strict=True):
+        torch.testing.assert_close(new, old, atol=5e-3, rtol=0)
+
+
+def test_options_that_need_no_training_may_change(trained):
+    code, path = export(
+        trained, '--set', 'duplicate_overlap=0.6', '--set', 'top_k=20', '--input-size', '128x64'
+    )
+    assert code == 0
+    model = load_checkpoint(path).model
+    assert (model.duplicate_overlap, model.top_k) == (0.6, 20)
+    assert (model.input_width, model.input_height) == (128, 64)
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['--set', 'classes=Car'], '--set takes NAME=VALUE with one of trained_on'),
+    (['--set', 'top_k=many'], "--set top_k takes int, got 'many'"),
+    (['--set', 'duplicate_overlap=7'], 'duplicate_overlap'),
+    (['--with-decode'], 'go with --format onnx'),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused(trained, capsys, arguments, message):
+    code, path = export(trained, *arguments)
+    assert code != 0 and not path.exists()
+    assert message in capsys.readouterr().err
+
+
+def test_the_model_itself_is_not_overwritten(trained, capsys):
+    before = trained.read_bytes()
+    assert main(['export', str(trained), '--format', 'weights', '--out', str(trained)]) != 0
+    assert 'give another --out' in capsys.readouterr().err
+    assert trained.read_bytes() == before
