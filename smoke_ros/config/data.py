@@ -49,6 +49,10 @@ class DataConfig:
         'have a single pixel, whose neighbours count as background', unit='px of the heatmap',
         low=0, high=10,
     )  # fmt: skip
+    keypoint_overlap: float = option(
+        0.7, "how much a box moved by a Gaussian's radius still overlaps the true one: less makes "
+        'Gaussians wider, and large objects easier to learn', low=0.1, high=0.95,
+    )  # fmt: skip
     flip_probability: float = option(
         0.5, 'part of the samples that are mirrored', low=0.0, high=1.0
     )

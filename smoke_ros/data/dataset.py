@@ -187,6 +187,7 @@ class KittiDataset(Dataset[Sample]):
             learns_regression=regresses, ignored=ignored,
             depth_scale=self._depth_scale(camera, geometry),
             smallest_radius=self.config.smallest_radius,
+            min_overlap=self.config.keypoint_overlap,
         )  # fmt: skip
         warped = augment.jitter_colours(warp_by_pillow(image, geometry), drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)

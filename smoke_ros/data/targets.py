@@ -90,6 +90,7 @@ def make_targets(
     objects: Sequence[KittiObject], camera: CameraModel, geometry: InputGeometry,
     model: ModelConfig, *, max_objects: int, learns_regression: bool = True,
     ignored: Sequence[BoundingBox] = (), depth_scale: float = 1.0, smallest_radius: int = 0,
+    min_overlap: float = MIN_OVERLAP,
 ) -> Targets:  # fmt: skip
     """Make one image's targets.
 
@@ -115,8 +116,10 @@ def make_targets(
         learnt, both in pixels of the input.
     smallest_radius
         Of a keypoint's Gaussian, in pixels of the feature map.
+    min_overlap
+        Of boxes a Gaussian's radius apart.
     """
-    view = _View(camera, geometry, model)
+    view = _View(camera, geometry, model, min_overlap)
     located = [(slot, item, view.locate(item)) for slot, item in enumerate(objects)]
     visible = [(slot, item, where) for slot, item, where in located if where is not None]
     heatmap = np.zeros((len(model.classes), *view.shape), dtype=np.float32)
@@ -150,7 +153,10 @@ class _Keypoint:
 class _View:
     """The feature map of one image, and how the camera's world is seen on it."""
 
-    def __init__(self, camera: CameraModel, geometry: InputGeometry, model: ModelConfig) -> None:
+    def __init__(
+        self, camera: CameraModel, geometry: InputGeometry, model: ModelConfig, min_overlap: float
+    ) -> None:
+        self._min_overlap = min_overlap
         self.shape = (geometry.height // STRIDE, geometry.width // STRIDE)
         self.offset = camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
         self._camera, self._kind = camera, model.keypoint
@@ -171,7 +177,8 @@ class _View:
             box_corners(location, dimensions, np.asarray(item.rotation_y))
         )
         keypoint = (int(point[0]), int(point[1]))
-        return _Keypoint(keypoint, gaussian_radius(height, width), centre, box)
+        radius = gaussian_radius(height, width, self._min_overlap)
+        return _Keypoint(keypoint, radius, centre, box)
 
     def _extent(self, corners: FloatArray) -> FloatArray:
         """Return the width and height of a box's corners (8, 3), cut at the map."""

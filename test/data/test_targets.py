@@ -207,6 +207,18 @@ def test_a_gaussian_has_at_least_the_radius_that_is_asked_for():
         assert int((targets.heatmap == 1).sum()) == 1
 
 
+def test_boxes_that_need_overlap_less_have_wider_gaussians():
+    near = labelled_car((0.0, 0.2, 5.0))
+    widths = []
+    for overlap in (0.9, 0.7, 0.5, 0.3):
+        targets = make_targets(
+            [near], small_camera(), GEOMETRY, small_model(), max_objects=1, min_overlap=overlap
+        )
+        _, _, xs = (targets.heatmap > 0).nonzero(as_tuple=True)
+        widths.append(int(xs.max() - xs.min()) + 1)
+    assert widths == sorted(set(widths))
+
+
 @pytest.mark.parametrize(
     ('option', 'ignored'),
     [({'smallest_height': 41.0}, 1), ({'smallest_height': 39.0}, 0), ({'most_occluded': 1}, 1),
