@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.config.options import check, option
 
 
@@ -12,7 +13,7 @@ class DemoConfig:
     """Options of ``python -m smoke_ros.ros.demo``."""
 
     model: str = option(
-        'random', 'name of a model in models/registry.yaml, or path of a weights file'
+        DEFAULT_MODEL, 'name of a model in models/registry.yaml, or path of a weights file'
     )
     device: str = option('auto', 'what the network runs on: auto, cpu, cuda or cuda:N')
     rate: float = option(

@@ -13,7 +13,7 @@ from smoke_ros.config.options import check, option
 from smoke_ros.structures import Vector3
 
 #: The model that runs where none is named.
-DEFAULT_MODEL = 'kitti_dla34_mmdet3d'
+DEFAULT_MODEL = 'demo'
 
 #: Network pixels for one pixel of the heatmap.
 STRIDE = 4
