@@ -282,15 +282,16 @@ class Detector:
         )  # fmt: skip
         wanted: list[Detection3D] = []
         found: list[Detection3D] = []
+        drops_duplicates = self.model.duplicate_overlap < 1.0
         for i, score in enumerate(peaks.scores[index]):
             if not score >= threshold or len(wanted) >= most:
                 break  # peaks come sorted by score
             name = self.model.classes[peaks.class_ids[index, i]]
             is_wanted = classes is None or name in classes
-            if not is_wanted and self.model.duplicate_overlap == 1.0:
+            if not is_wanted and not drops_duplicates:
                 continue  # nothing depends on it
             detection = self._detection(boxes, i, name, float(score), camera)
-            if detection is None or self._is_duplicate(detection, found):
+            if detection is None or (drops_duplicates and self._is_duplicate(detection, found)):
                 continue
             found.append(detection)
             if is_wanted:
@@ -299,11 +300,9 @@ class Detector:
 
     def _is_duplicate(self, detection: Detection3D, found: Sequence[Detection3D]) -> bool:
         """Return whether a detection is of an object that has been found already."""
-        if not found or self.model.duplicate_overlap == 1.0:
-            return False
         box = np.array(detection.bbox_xyxy_px)
-        overlaps = overlap_2d(box, np.array([other.bbox_xyxy_px for other in found]))
-        return bool(overlaps.max() > self.model.duplicate_overlap)
+        others = np.array([other.bbox_xyxy_px for other in found]).reshape(-1, 4)
+        return bool((overlap_2d(box, others) > self.model.duplicate_overlap).any())
 
     def _detection(
         self, boxes: coder.Boxes, i: int, name: str, score: float, camera: CameraModel

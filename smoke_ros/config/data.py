@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smoke_ros.config.model import check_input_side
 from smoke_ros.config.options import check, option
 
 #: What a label's name can stand for in ``class_map``, beside a class: nothing, or a region in
@@ -114,11 +115,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         check(self)
         self.class_meanings()
-        if self.crop_width % 32 or self.crop_height % 32:
-            raise ValueError(
-                'crop_width and crop_height must be multiples of 32, got '
-                f'{self.crop_width} x {self.crop_height}'
-            )
+        check_input_side('crop_width', self.crop_width)
+        check_input_side('crop_height', self.crop_height)
         if bool(self.crop_width) != bool(self.crop_height):
             raise ValueError('give both crop_width and crop_height, or neither')
         if self.crop_low > self.crop_high:

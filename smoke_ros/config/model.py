@@ -22,6 +22,15 @@ STRIDE = 4
 KITTI_FOCAL_PX = 721.5377 * 1280 / 1242
 
 
+def check_input_side(name: str, side_px: int) -> None:
+    """Refuse a width or height that a network cannot take, with a ValueError.
+
+    The deepest features have stride 32; a part of one would not line up again.
+    """
+    if side_px % 32:
+        raise ValueError(f'{name} must be a multiple of 32, got {side_px}')
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """One model, complete enough to build its network and to read its outputs."""
@@ -99,10 +108,8 @@ class ModelConfig:
         for name in ('neck_channels', 'head_channels'):
             if getattr(self, name) % 16:
                 raise ValueError(f'{name} must be a multiple of 16, got {getattr(self, name)}')
-        # The deepest features have stride 32; an odd number of them would not line up again.
         for name in ('input_width', 'input_height'):
-            if getattr(self, name) % 32:
-                raise ValueError(f'{name} must be a multiple of 32, got {getattr(self, name)}')
+            check_input_side(name, getattr(self, name))
 
     @property
     def feature_width(self) -> int:

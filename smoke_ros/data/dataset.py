@@ -25,6 +25,7 @@ from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
 from smoke_ros.data.targets import Targets, make_targets
+from smoke_ros.overlap import share_inside_2d
 from smoke_ros.preprocess import Image, InputGeometry, normalise, warp_by_pillow
 from smoke_ros.structures import CameraModel
 
@@ -222,14 +223,10 @@ def part_outside(item: KittiObject, geometry: InputGeometry) -> float:
 
     Of what the label's 2D box shows, the part outside the input is that of the box's area.
     """
-    x1, y1, x2, y2 = item.bbox_xyxy_px
-    left, right = (geometry.scale * x + geometry.shift_x for x in (x1, x2))
-    top, bottom = (geometry.scale * y + geometry.shift_y for y in (y1, y2))
-    width = min(right, geometry.width) - max(left, 0.0)
-    height = min(bottom, geometry.height) - max(top, 0.0)
-    area = max((right - left) * (bottom - top), 1e-9)
-    shown = max(width, 0.0) * max(height, 0.0) / area
-    return 1.0 - shown * (1.0 - max(item.truncation, 0.0))
+    shift = np.array([geometry.shift_x, geometry.shift_y] * 2)
+    box = geometry.scale * np.array(item.bbox_xyxy_px) + shift
+    shown = share_inside_2d(box, np.array([0.0, 0.0, geometry.width, geometry.height]))
+    return float(1.0 - shown * (1.0 - max(item.truncation, 0.0)))
 
 
 def readable_frames(

@@ -11,9 +11,11 @@ which is a quarter turn about x followed by ``rotation_y`` about y.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import Header
 from vision_msgs.msg import (
@@ -27,8 +29,8 @@ from vision_msgs.msg import (
     VisionInfo,
 )
 
-from smoke_ros.geometry import wrap_angle
-from smoke_ros.structures import Box3D, Detection3D, FloatArray
+from smoke_ros.geometry import projected_extent, wrap_angle
+from smoke_ros.structures import Box3D, CameraModel, Detection3D, FloatArray
 
 #: VisionInfo.method: what makes the detections.
 METHOD = 'SMOKE: single-stage monocular 3D object detection'
@@ -101,7 +103,9 @@ def _detection_to_message(
 
 
 def message_to_detections(message: Detection3DArray) -> list[Detection3D]:
-    """Invert :func:`detections_to_message`; the extents in the image, which it lacks, are zero.
+    """Invert :func:`detections_to_message`.
+
+    The extents in the image, which it lacks, are zero: see :func:`with_image_box`.
 
     Raises
     ------
@@ -109,6 +113,16 @@ def message_to_detections(message: Detection3DArray) -> list[Detection3D]:
         If a detection has no result, and so no class.
     """
     return [_message_to_detection(item, n) for n, item in enumerate(message.detections)]
+
+
+def with_image_box(detection: Detection3D, camera: CameraModel) -> Detection3D:
+    """Work out a detection's extent in its image; one partly behind the camera keeps its own."""
+    extent = projected_extent(camera.K, detection.corners(), camera.projection_offset)
+    if extent is None:
+        return detection
+    size = (camera.width, camera.height, camera.width, camera.height)
+    x1, y1, x2, y2 = map(float, np.clip(extent, 0.0, size))
+    return dataclasses.replace(detection, bbox_xyxy_px=(x1, y1, x2, y2))
 
 
 def _message_to_detection(message: Detection3DMessage, number: int) -> Detection3D:

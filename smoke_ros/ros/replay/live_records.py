@@ -6,12 +6,10 @@ import dataclasses
 import time
 from collections.abc import Iterator
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.data.kitti import detection_to_object, write_objects
-from smoke_ros.geometry import projected_extent
 from smoke_ros.replay.records import (
     DROPPED,
     FAILED,
@@ -24,7 +22,7 @@ from smoke_ros.replay.thumbnails import Thumbnails
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
 from smoke_ros.ros.bags import BagReader
 from smoke_ros.ros.camera_topics import CameraTopics
-from smoke_ros.ros.messages import message_to_detections
+from smoke_ros.ros.messages import message_to_detections, with_image_box
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.offline import BAG_FOLDER, RESULTS_FOLDER
 from smoke_ros.ros.replay.output_bag import NODE
@@ -32,7 +30,7 @@ from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.replay.run_folder import frames_path
 from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.tolerant_bag import TolerantBag
-from smoke_ros.structures import CameraModel, Detection3D
+from smoke_ros.structures import Detection3D
 
 #: Stamps that are further from the time of recording are of another clock.
 SAME_CLOCK_NS = 60 * 10**9
@@ -127,7 +125,7 @@ def record_frames(
                 arrived_ns, found = answer
                 record = dataclasses.replace(
                     record,
-                    detections=tuple(_seen(item, decoded.camera) for item in found),
+                    detections=tuple(with_image_box(item, decoded.camera) for item in found),
                     latency_ms=_latency_ms(frame, arrived_ns, rate),
                 )
                 _write_results(request, record)
@@ -188,16 +186,6 @@ def _latency_ms(frame: BagFrame, arrived_ns: int, rate: float) -> float:
     if not 0 <= underway_ns <= SAME_CLOCK_NS:
         underway_ns = 0
     return 1e-6 * (underway_ns + (arrived_ns - frame.received_ns) / rate)
-
-
-def _seen(detection: Detection3D, camera: CameraModel) -> Detection3D:
-    """Work out the 2D box, which messages do not have."""
-    extent = projected_extent(camera.K, detection.corners(), camera.projection_offset)
-    if extent is None:
-        return detection
-    size = (camera.width, camera.height, camera.width, camera.height)
-    x1, y1, x2, y2 = map(float, np.clip(extent, 0.0, size))
-    return dataclasses.replace(detection, bbox_xyxy_px=(x1, y1, x2, y2))
 
 
 def _why_dropped(report: NodeReport) -> str:
