@@ -22,6 +22,9 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.targets import Targets
 from smoke_ros.geometry import box_corners, wrap_angle
 
+#: Of a pixel beside a keypoint that learns what is regressed there.
+LEAST_WEIGHT = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class LossTerms:
@@ -76,8 +79,8 @@ class SmokeLoss(nn.Module):
             heatmap, targets.heatmap.to(heatmap.dtype), positives, ~targets.ignored[:, None],
             alpha=self.config.focal_alpha, beta=self.config.focal_beta,
         )  # fmt: skip
-        objects = gather_objects(regression, targets, self.model)
-        parts = regression_losses(objects, self.model, self.layout, self.config.regression)
+        objects = gather_objects(regression, targets, self.model, self.config.regression_reach)
+        parts = regression_losses(objects, self.model, self.layout, self.config)
         if weight := self.config.heading_weight:
             parts['heading'] = weight * heading_distance(objects, self.layout)
         divisor = self.config.regression_divisor
@@ -118,11 +121,11 @@ def focal_loss(
 
 @dataclass(frozen=True, eq=False)
 class ObjectOutputs:
-    """What is regressed at N keypoints of a batch, and what it should be."""
+    """What is regressed at N pixels of a batch, and what it should be."""
 
     #: (N, channels).
     regression: Tensor
-    #: (N, 2) float.
+    #: (N, 2) float, the pixels.
     keypoints: Tensor
     #: (N, 3) length, height, width that dimensions are regressed against.
     reference: Tensor
@@ -137,12 +140,24 @@ class ObjectOutputs:
     image_from_feature: Tensor
     #: (N,) of each object's image.
     depth_scale: Tensor
+    #: (N,) how much each counts; those of one object add up to 1.
+    weights: Tensor
 
 
-def gather_objects(regression: Tensor, targets: Targets, model: ModelConfig) -> ObjectOutputs:
-    """Pick the regression (B, channels, h, w) at the keypoints that learn it, in its precision."""
+def gather_objects(
+    regression: Tensor, targets: Targets, model: ModelConfig, reach: int = 0
+) -> ObjectOutputs:
+    """Pick the regression (B, channels, h, w) at the pixels that learn it, in its precision.
+
+    These are the keypoints and, with a ``reach``, the pixels around them, see
+    :func:`pixels_around`.
+    """
     image, slot = targets.regressed.nonzero(as_tuple=True)
-    keypoints = targets.keypoints[image, slot]
+    keypoints, weights = targets.keypoints[image, slot], torch.ones_like(image)
+    if reach:
+        heatmaps = targets.heatmap[image, targets.class_ids[image, slot]]
+        taken, keypoints, weights = pixels_around(keypoints, heatmaps, reach)
+        image, slot = image[taken], slot[taken]
     reference = torch.tensor(model.dimension_reference).to(regression)
     return ObjectOutputs(
         regression=regression[image, :, keypoints[:, 1], keypoints[:, 0]],
@@ -157,28 +172,69 @@ def gather_objects(regression: Tensor, targets: Targets, model: ModelConfig) -> 
         projection_offset=targets.projection_offset[image].to(regression),
         image_from_feature=targets.image_from_feature[image].to(regression),
         depth_scale=targets.depth_scale[image].to(regression),
+        weights=weights.to(regression),
     )
 
 
+def pixels_around(
+    keypoints: Tensor, heatmaps: Tensor, reach: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return pixels that learn what objects look like, beside their keypoints.
+
+    Each weighs as much as the object's Gaussian is high there, as in TTFNet (Liu et al., arXiv
+    1909.00700, section 3.3): more samples from the same image, and where a peak is found a pixel
+    off, what is read there has been learnt.
+
+    Parameters
+    ----------
+    keypoints
+        (N, 2) columns and rows.
+    heatmaps
+        (N, h, w) of the objects' classes, 1 at their keypoints.
+    reach
+        How far, in columns and in rows; pixels where a heatmap is below a half are left out.
+
+    Returns
+    -------
+    (M,) the pixels' objects, (M, 2) columns and rows, and (M,) weights, which add up to 1 for each
+    object.
+    """
+    height, width = heatmaps.shape[1:]
+    steps = torch.arange(-reach, reach + 1, device=keypoints.device)
+    pixels = keypoints[:, None] + torch.cartesian_prod(steps, steps)
+    columns, rows = pixels.unbind(-1)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    item = torch.arange(len(keypoints), device=keypoints.device)[:, None].expand_as(columns)
+    weights = heatmaps[item, rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
+    weights = torch.where(inside & (weights >= LEAST_WEIGHT), weights, 0.0)
+    counts = weights > 0
+    return item[counts], pixels[counts], (weights / weights.sum(1, keepdim=True))[counts]
+
+
 def regression_losses(
-    objects: ObjectOutputs, model: ModelConfig, layout: coder.RegressionLayout, kind: str
-) -> dict[str, Tensor]:
-    """Return sums over the objects, by name; see :class:`SmokeLoss` and LossConfig.regression."""
+    objects: ObjectOutputs, model: ModelConfig, layout: coder.RegressionLayout,
+    config: LossConfig,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Return sums over the objects, by name; see :class:`SmokeLoss` and LossConfig."""
     truth = (objects.locations, objects.dimensions, objects.rotation_y)
+    kind, weights = config.regression, objects.weights
     location, dimensions, rotation_y = predict_boxes(objects, model, layout, kind)
     if kind == 'disentangled':
         raised = _on_bottom_face(location, dimensions, objects.dimensions)
+        nearness = _nearness(objects, model) if config.relative_location else 1.0
         losses = {
-            'orientation': corner_distance((truth[0], truth[1], rotation_y), truth),
-            'dimensions': corner_distance((truth[0], dimensions, truth[2]), truth),
-            'location': corner_distance((raised, truth[1], truth[2]), truth),
+            'orientation': corner_distance((truth[0], truth[1], rotation_y), truth, weights),
+            'dimensions': config.dimensions_weight
+            * corner_distance((truth[0], dimensions, truth[2]), truth, weights),
+            'location': corner_distance((raised, truth[1], truth[2]), truth, nearness * weights),
         }
         if layout.centre_offset is not None:
             moved = locate_by_centre_offset(objects, layout.centre_offset)
-            losses['centre_offset'] = corner_distance((moved, truth[1], truth[2]), truth)
+            losses['centre_offset'] = corner_distance((moved, truth[1], truth[2]), truth, weights)
     else:
         predicted = (location, dimensions, rotation_y)
-        losses = {'corners': corner_distance(predicted, truth, smooth=kind == 'smooth_l1')}
+        smooth = kind == 'smooth_l1'
+        losses = {'corners': corner_distance(predicted, truth, weights, smooth=smooth)}
     if layout.box_2d is not None:
         losses['box_2d'] = box_2d_distance(objects, layout.box_2d)
     return losses
@@ -221,10 +277,16 @@ def locate_by_centre_offset(objects: ObjectOutputs, channels: slice) -> Tensor:
     )
 
 
-def corner_distance(predicted: Boxes, truth: Boxes, *, smooth: bool = False) -> Tensor:
-    """Return the sum over boxes, corners and axes of the (smooth, below 1 m) L1 distance."""
+def corner_distance(
+    predicted: Boxes, truth: Boxes, weights: Tensor, *, smooth: bool = False
+) -> Tensor:
+    """Return the sum over boxes, corners and axes of the (smooth, below 1 m) L1 distance.
+
+    Each of the N boxes counts as much as its weight (N,).
+    """
     distance = F.smooth_l1_loss if smooth else F.l1_loss
-    return distance(box_corners(*predicted), box_corners(*truth), reduction='sum')
+    each = distance(box_corners(*predicted), box_corners(*truth), reduction='none')
+    return (each * weights[:, None, None]).sum()
 
 
 def heading_distance(objects: ObjectOutputs, layout: coder.RegressionLayout) -> Tensor:
@@ -236,7 +298,7 @@ def heading_distance(objects: ObjectOutputs, layout: coder.RegressionLayout) -> 
     """
     predicted = coder.decode_alpha(objects.regression[:, layout.orientation])
     ray = torch.arctan2(objects.locations[:, 0], objects.locations[:, 2])
-    return wrap_angle(predicted - (objects.rotation_y - ray)).abs().sum()
+    return (wrap_angle(predicted - (objects.rotation_y - ray)).abs() * objects.weights).sum()
 
 
 def box_2d_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
@@ -244,7 +306,15 @@ def box_2d_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
     boxes = objects.boxes_feat
     centres = _box_centres(boxes) - objects.keypoints
     truth = torch.cat((centres, boxes[:, 2:] - boxes[:, :2]), dim=1)
-    return F.l1_loss(objects.regression[:, channels], truth, reduction='sum')
+    each = F.l1_loss(objects.regression[:, channels], truth, reduction='none')
+    return (each * objects.weights[:, None]).sum()
+
+
+def _nearness(objects: ObjectOutputs, model: ModelConfig) -> Tensor:
+    """Return (N,) what a location's error counts, by its depth as it is regressed."""
+    depth = objects.locations[:, 2] / objects.depth_scale
+    # What is nearer yet is cut by the image's edge and would drown the rest.
+    return model.depth_reference[0] / depth.clamp(min=0.2 * model.depth_reference[0])
 
 
 def _box_centres(boxes: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from smoke_ros.config.model import FAMILIES
 from smoke_ros.data.augmentation import Augmentation, ShiftScale
 from smoke_ros.data.dataset import KittiDataset, collate
 from smoke_ros.data.targets import Targets, make_targets
-from smoke_ros.losses import SmokeLoss, count_positives, focal_loss
+from smoke_ros.losses import SmokeLoss, count_positives, focal_loss, pixels_around
 from smoke_ros.preprocess import InputGeometry
 
 KEYPOINTS = ('projected_center', 'center_2d', 'center_3d')
@@ -174,6 +174,69 @@ def test_depth_of_a_camera_with_another_focal_length_is_learnt_scaled():
     x, y = scaled.keypoints[0, 0].tolist()
     depth = decode_depth(regression[0, 0, y, x], model.depth_reference)
     assert float(depth) == pytest.approx(float(scaled.locations[0, 0, 2]) / 2.0, rel=1e-5)
+
+
+def test_pixels_around_a_keypoint_by_hand():
+    heatmaps = torch.zeros(2, 4, 5)
+    heatmaps[0, 1, 1], heatmaps[0, 1, 2], heatmaps[0, 2, 1], heatmaps[0, 1, 0] = 1.0, 0.6, 0.5, 0.4
+    heatmaps[1, 3, 4], heatmaps[1, 3, 3] = 1.0, 0.9  # in the corner: no column 5, no row 4
+    keypoints = torch.tensor([[1, 1], [4, 3]])
+    taken, pixels, weights = pixels_around(keypoints, heatmaps, 1)
+    found = {
+        (int(item), *pixel.tolist()): float(weight)
+        for item, pixel, weight in zip(taken, pixels, weights, strict=True)
+    }
+    assert found == pytest.approx({
+        (0, 1, 1): 1 / 2.1, (0, 2, 1): 0.6 / 2.1, (0, 1, 2): 0.5 / 2.1,
+        (1, 4, 3): 1 / 1.9, (1, 3, 3): 0.9 / 1.9,
+    })  # fmt: skip
+
+
+def test_pixels_beside_a_keypoint_learn_the_same_box():
+    model = small_model()
+    targets = make_batch(model, [labelled_car((0.0, 0.0, 20.0))], smallest_radius=4)
+    heatmap, regression = perfect_outputs(targets, model)
+    layout = RegressionLayout.from_config(model)
+    x, y = targets.keypoints[0, 0].tolist()
+    at_keypoint = regression[0, :, y, x].clone()
+    for dy in range(-2, 3):
+        for dx in range(-2, 3):
+            regression[0, :, y + dy, x + dx] = at_keypoint
+            # The same point, seen from another pixel.
+            regression[0, layout.keypoint_offset, y + dy, x + dx] -= torch.tensor([dx, dy])
+    loss = SmokeLoss(model, LossConfig(regression_reach=2))
+    terms = loss(heatmap, regression, targets)
+    assert float(terms.total - terms.parts['heatmap']) == pytest.approx(0.0, abs=1e-5)
+    regression[0, layout.depth, y, x + 1] += 1.0
+    wrong = loss(heatmap, regression, targets).parts['location']
+    assert 0 < float(wrong) < 8 * model.depth_reference[1] / 300
+    assert float(SmokeLoss(model)(heatmap, regression, targets).parts['location']) < 1e-5
+
+
+def test_weight_of_the_dimensions():
+    model = small_model()
+    targets = make_batch(model)
+    heatmap, regression = perfect_outputs(targets, model)
+    plain, heavy = (
+        SmokeLoss(model, LossConfig(dimensions_weight=weight))(heatmap, regression + 1, targets)
+        for weight in (1.0, 5.0)
+    )
+    assert float(heavy.parts['dimensions']) == pytest.approx(5 * float(plain.parts['dimensions']))
+    assert float(heavy.parts['location']) == float(plain.parts['location'])
+
+
+@pytest.mark.parametrize('share', [0.5, 2.0])
+def test_a_tenth_too_far_counts_alike_near_and_far(share):
+    model = small_model()
+    depth = share * model.depth_reference[0]
+    targets = make_batch(model, [labelled_car((0.0, 0.0, depth))])
+    heatmap, regression = perfect_outputs(targets, model)
+    regression[:, 0] += 0.1 * depth / model.depth_reference[1]
+    loss = SmokeLoss(model, LossConfig(relative_location=True))
+    parts = loss(heatmap, regression, targets).parts
+    assert float(parts['location']) == pytest.approx(
+        0.8 * model.depth_reference[0] / 300, rel=1e-4
+    )
 
 
 def test_images_without_objects():

@@ -33,6 +33,19 @@ class LossConfig:
         'of the wrong headings at which the distance of corners has a minimum too; the authors '
         'have none', low=0.0, high=1000.0,
     )  # fmt: skip
+    dimensions_weight: float = option(
+        1.0, "factor of the dimensions' loss, where disentangled; the authors' is 1: centimetres "
+        'of size beside metres of depth', low=0.0, high=1000.0,
+    )  # fmt: skip
+    relative_location: bool = option(
+        False, "whether a location's loss is divided by its depth over the depth reference (at "
+        'least 0.2), where disentangled: a tenth too far counts alike near and far; the authors '
+        'count metres',
+    )  # fmt: skip
+    regression_reach: int = option(
+        0, 'how far from a keypoint, in pixels of the feature map, the regression is learnt too, '
+        "where the keypoint's Gaussian is a half at least; the authors' is 0", low=0, high=8,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check(self)
