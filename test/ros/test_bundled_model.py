@@ -101,12 +101,12 @@ def test_it_finds_the_cars_of_the_bundled_drive(played):
         f'{np.median(np.abs(result.depth_errors)):.1%}, heading '
         f'{np.median(result.heading_errors):.1f} degrees'
     )
-    # Measured when the weights were made: 78 of 82, 48 in 60 frames, 8.4%, 8.1 degrees.
+    # Measured when the weights were made: 78 of 82, 57 in 60 frames, 5.9%, 4.0 degrees.
     assert result.seen > 60
     assert result.found / result.seen > 0.85
-    assert result.false / result.frames < 1.1
-    assert np.median(np.abs(result.depth_errors)) < 0.11
-    assert np.median(result.heading_errors) < 12.0
+    assert result.false / result.frames < 1.2
+    assert np.median(np.abs(result.depth_errors)) < 0.08
+    assert np.median(result.heading_errors) < 7.0
 
 
 def test_the_summary_says_which_model_it_was_and_the_pictures_show_boxes(played):
