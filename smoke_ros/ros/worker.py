@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
+
+#: How long whoever leaves a frame stands aside. The interpreter runs one thread at a time, and
+#: rclpy would look through all of a node's entities, a millisecond, before the worker gets its
+#: turn.
+STAND_ASIDE_S = 5e-5
 
 Key = TypeVar('Key')
 Frame = TypeVar('Frame')
@@ -56,7 +62,9 @@ class Worker(Generic[Key, Frame]):
 
     def put(self, camera: Key, frame: Frame) -> bool:
         """Leave a frame to be processed; see :meth:`NewestFrames.put`."""
-        return self._frames.put(camera, frame)
+        dropped = self._frames.put(camera, frame)
+        time.sleep(STAND_ASIDE_S)
+        return dropped
 
     def stop(self) -> None:
         """Let the frames in hand be finished, and no others be begun."""
