@@ -22,7 +22,7 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.targets import Targets
 from smoke_ros.geometry import box_corners, wrap_angle
 
-#: Of a pixel beside a keypoint that learns what is regressed there.
+#: A pixel beside a keypoint learns the regression where the heatmap is this high at least.
 LEAST_WEIGHT = 0.5
 
 
@@ -190,7 +190,8 @@ def pixels_around(
     keypoints
         (N, 2) columns and rows.
     heatmaps
-        (N, h, w) of the objects' classes, 1 at their keypoints.
+        (N, h, w) of the objects' classes, 1 at their keypoints. Where objects of a class lie close
+        together it is the higher Gaussian that stands there.
     reach
         How far, in columns and in rows; pixels where a heatmap is below a half are left out.
 
