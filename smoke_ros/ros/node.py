@@ -31,7 +31,7 @@ from smoke_ros.ros.diagnostics import HealthReporter
 from smoke_ros.ros.messages import label_info, vision_info
 from smoke_ros.ros.parameters import Settings, declare_parameters
 from smoke_ros.ros.pipeline import Pipeline
-from smoke_ros.ros.process import RosLogHandler, spin
+from smoke_ros.ros.process import RosLogHandler, init, spin
 from smoke_ros.ros.qos import LATCHED
 from smoke_ros.ros.signals import StopSignals
 from smoke_ros.ros.throttled_log import ThrottledLog
@@ -294,12 +294,12 @@ def main(
     signals = signals or StopSignals()
     node, code = None, 0
     try:
+        executor = init(args)
         with signals.raising():
-            rclpy.init(args=args)
             node = SmokeNode(load_detector=load_detector)
             logging.getLogger('smoke_ros').addHandler(RosLogHandler(node.get_logger()))
             if node.start():
-                spin(node)
+                spin(node, executor)
             elif rclpy.ok():
                 code = 1
     except KeyboardInterrupt:

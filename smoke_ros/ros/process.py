@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
 from smoke_ros.ros.throttled_log import ThrottledLog
 
 ERROR_PERIOD_S = 5.0
 
 
-def spin(node: Node) -> None:
+def init(args: Sequence[str] | None) -> SingleThreadedExecutor:
+    """Start ROS and return what runs a node's callbacks.
+
+    It is made before ROS takes heed of signals: an executor that one interrupts on its way cannot
+    be deleted without a traceback.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    install_signal_handlers()
+    return executor
+
+
+def spin(node: Node, executor: SingleThreadedExecutor) -> None:
     """Run a node's callbacks until ROS is shut down; an error in one costs only that call."""
     log = ThrottledLog(node.get_logger(), ERROR_PERIOD_S)
-    executor = SingleThreadedExecutor()
     executor.add_node(node)
     while rclpy.ok():
         try:

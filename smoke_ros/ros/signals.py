@@ -13,11 +13,12 @@ class StopSignals:
 
     To be made before rclpy.init(), whose own handlers shut ROS down, wake a waiting executor and
     then call these: so a node stops at once, also in the middle of loading a model, and cleaning
-    up is not cut short by the signals that an impatient launcher sends after the first.
+    up is not cut short by the signals that an impatient launcher sends after the first. One that
+    comes where none is welcome ends the next block that welcomes it.
     """
 
     def __init__(self) -> None:
-        self._raises = False
+        self._raises = self._has_come = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
@@ -26,11 +27,14 @@ class StopSignals:
         """Let a signal end the block by a KeyboardInterrupt; later ones are ignored."""
         self._raises = True
         try:
+            if self._has_come:
+                raise KeyboardInterrupt
             yield
         finally:
             self._raises = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._has_come = True
         if self._raises:
             self._raises = False
             raise KeyboardInterrupt

@@ -151,6 +151,12 @@ def test_a_signal_ends_the_node_in_any_state(start, kind, arguments, state, numb
         assert word not in running.output
 
 
+def test_a_signal_before_there_is_a_node(start):
+    running = start('early')
+    assert running.exit_code() == 0, running.output
+    assert running.output == ''
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_program_while_it_imports(ros_domain, number):
     # The first line of a verbose import of torch: the handlers are there, PyTorch is not.

@@ -278,8 +278,10 @@ def test_memory_does_not_grow_with_the_bag(tmp_path):
         return top
 
     peak(30)  # what is loaded once, and as many pictures as are kept
-    small, large = peak(50), peak(150)
-    assert large < small + 100 * 1000  # an image has 9 kB, what is found in it and noted 2 kB
+    small, large = peak(50), peak(350)
+    # An image has 9 kB, what is found in it and noted 2 kB, its line in indices 0.5 kB; what other
+    # tests have left in caches moves a peak by 0.1 MB.
+    assert large < small + 300 * 1300
 
 
 class TestCommand:
