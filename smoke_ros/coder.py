@@ -37,6 +37,9 @@ class RegressionLayout(NamedTuple):
     #: The visible 2D box in feature pixels, its centre from the keypoint, its width and height;
     #: it helps to learn the rest and is not decoded (keypoint center_3d).
     box_2d: slice | None = None
+    #: From the keypoint to the projections of the box's eight corners, in feature pixels: columns
+    #: and rows in turn, in the order of geometry.CORNER_SIGNS. Not decoded either.
+    corner_points: slice | None = None
     channels: int = 8
 
     @classmethod
@@ -46,10 +49,15 @@ class RegressionLayout(NamedTuple):
         first = start + ORIENTATION_CHANNELS[config.orientation]
         layout = cls(orientation=slice(start, first), channels=first)
         if config.keypoint == 'center_2d':
-            return layout._replace(centre_offset=slice(first, first + 2), channels=first + 2)
-        if config.keypoint == 'center_3d':
-            return layout._replace(box_2d=slice(first, first + 4), channels=first + 4)
-        return layout
+            layout = layout._with('centre_offset', 2)
+        elif config.keypoint == 'center_3d':
+            layout = layout._with('box_2d', 4)
+        return layout._with('corner_points', 16) if config.corner_points else layout
+
+    def _with(self, name: str, count: int) -> RegressionLayout:
+        """Return a layout with a further group of so many channels at its end."""
+        last = self.channels + count
+        return self._replace(channels=last, **{name: slice(self.channels, last)})
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def box_corners(location: Array, dimensions: Array, rotation_y: Array) -> Array:
     return xp.stack((x, offsets[..., 1], z), -1) + location[..., None, :]
 
 
-def project(K: Array, points: Array, offset: Sequence[float] = (0.0, 0.0, 0.0)) -> Array:
+def project(K: Array, points: Array, offset: Array | Sequence[float] = (0.0, 0.0, 0.0)) -> Array:
     """Project points in front of the camera: (u w, v w, w) = K @ point + offset.
 
     Parameters
@@ -83,16 +83,15 @@ def project(K: Array, points: Array, offset: Sequence[float] = (0.0, 0.0, 0.0)) 
     points
         (..., 3) in metres.
     offset
-        Fourth column of a 3x4 projection matrix.
+        Fourth column of a 3x4 projection matrix; may be an array (..., 3) that goes with the
+        points.
 
     Returns
     -------
     (..., 2) pixels.
     """
-    image = (K @ points[..., None])[..., 0]
-    depth = image[..., 2:] + offset[2]
-    shift = _like(points, (offset[0], offset[1]))
-    return (image[..., :2] + shift) / depth
+    image = (K @ points[..., None])[..., 0] + _like(points, offset)
+    return image[..., :2] / image[..., 2:]
 
 
 def unproject(

@@ -20,7 +20,7 @@ from smoke_ros import coder
 from smoke_ros.config.loss import LossConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.targets import Targets
-from smoke_ros.geometry import box_corners, wrap_angle
+from smoke_ros.geometry import NEAR_M, box_corners, project, wrap_angle
 
 #: A pixel beside a keypoint learns the regression where the heatmap is this high at least.
 LEAST_WEIGHT = 0.5
@@ -47,7 +47,8 @@ class SmokeLoss(nn.Module):
 
     Its parts are ``heatmap``; of the regression ``orientation``, ``dimensions`` and ``location``
     where disentangled, else ``corners``; where the keypoint asks for them ``centre_offset``
-    (disentangled, center_2d) or ``box_2d`` (center_3d); and ``heading`` where it has a weight.
+    (disentangled, center_2d) or ``box_2d`` (center_3d); ``corner_points`` where the model has
+    them; and ``heading`` where it has a weight.
     """
 
     def __init__(self, model: ModelConfig, config: LossConfig | None = None) -> None:
@@ -238,6 +239,9 @@ def regression_losses(
         losses = {'corners': corner_distance(predicted, truth, weights, smooth=smooth)}
     if layout.box_2d is not None:
         losses['box_2d'] = box_2d_distance(objects, layout.box_2d)
+    if layout.corner_points is not None:
+        distance = corner_points_distance(objects, layout.corner_points)
+        losses['corner_points'] = config.corner_points_weight * distance
     return losses
 
 
@@ -309,6 +313,27 @@ def box_2d_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
     truth = torch.cat((centres, boxes[:, 2:] - boxes[:, :2]), dim=1)
     each = F.l1_loss(objects.regression[:, channels], truth, reduction='none')
     return (each * objects.weights[:, None]).sum()
+
+
+def corner_points_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
+    """Return the sum of the L1 distances of the projected corners, relative to their extent.
+
+    What an image shows of a box without ambiguity are its corners' pixels; features that have
+    learnt to measure them know what size, heading and depth follow from (MonoCon, Liu et al.,
+    arXiv 2112.04628). The extent is the geometric mean of width and height, one feature pixel at
+    least. A box that reaches behind the camera does not count: not all its corners have a pixel.
+    """
+    corners = box_corners(objects.locations, objects.dimensions, objects.rotation_y)
+    whole = (corners[..., 2] >= NEAR_M).all(1)
+    at = corners.clamp(min=NEAR_M)[..., 2:]  # what is behind is left out below, but must be finite
+    corners = torch.cat((corners[..., :2], at), dim=-1)
+    pixels = project(objects.K[:, None], corners, objects.projection_offset[:, None])
+    linear, shift = objects.image_from_feature[:, :2, :2], objects.image_from_feature[:, :2, 2]
+    points = torch.linalg.solve(linear, (pixels - shift[:, None]).mT).mT
+    extent = (points.amax(1) - points.amin(1)).prod(-1).sqrt().clamp(min=1.0)
+    truth = (points - objects.keypoints[:, None]).flatten(1)
+    each = F.l1_loss(objects.regression[:, channels], truth, reduction='none').sum(1)
+    return (torch.where(whole, each / extent, 0.0) * objects.weights).sum()
 
 
 def _nearness(objects: ObjectOutputs, model: ModelConfig) -> Tensor:

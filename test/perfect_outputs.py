@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from smoke_ros import coder
-from smoke_ros.geometry import alpha_from_rotation_y
+from smoke_ros.geometry import alpha_from_rotation_y, box_corners, project
 
 
 def perfect_outputs(targets, model, dtype=torch.float64):
@@ -42,6 +42,13 @@ def encode(targets, image, slot, model, layout):
         channels[layout.centre_offset] = centre - box_centre
     if layout.box_2d is not None:
         channels[layout.box_2d] = torch.cat((box_centre - keypoint, size))
+    if layout.corner_points is not None:
+        corners = box_corners(location, dimensions, targets.rotation_y[image, slot].double())
+        offset = targets.projection_offset[image].double()
+        pixels = project(targets.K[image].double(), corners, offset)
+        affine = torch.linalg.inv(targets.image_from_feature[image].double())
+        points = pixels @ affine[:2, :2].T + affine[:2, 2]
+        channels[layout.corner_points] = (points - keypoint).flatten()
     return channels
 
 

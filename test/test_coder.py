@@ -18,7 +18,7 @@ ORIENTATIONS = ('sincos', 'quaternion')
 def test_the_papers_channels_are_the_default():
     layout = coder.RegressionLayout.from_config(ModelConfig())
     assert layout == (
-        slice(0, 1), slice(1, 3), slice(3, 6), slice(6, 8), None, None, 8
+        slice(0, 1), slice(1, 3), slice(3, 6), slice(6, 8), None, None, None, 8
     )  # fmt: skip
 
 

@@ -239,6 +239,46 @@ def test_a_tenth_too_far_counts_alike_near_and_far(share):
     )
 
 
+@pytest.mark.parametrize('keypoint', KEYPOINTS)
+def test_perfect_corner_points_have_no_loss(keypoint):
+    model = small_model(keypoint=keypoint, corner_points=True, uses_projection_offset=True)
+    targets = make_batch(model)
+    heatmap, regression = perfect_outputs(targets, model)
+    terms = SmokeLoss(model)(heatmap, regression, targets)
+    assert 'corner_points' in terms.parts
+    assert float(terms.total - terms.parts['heatmap']) == pytest.approx(0.0, abs=1e-5)
+
+
+@pytest.mark.parametrize('depth', [10.0, 20.0])
+def test_a_corner_counts_by_the_extent_in_the_image(depth):
+    model = small_model(corner_points=True)
+    # Sideways: 4 m by 1.5 m, nearest 0.85 m before its centre; 200 px, stride 4.
+    targets = make_batch(model, [labelled_car((0.0, 0.0, depth), 0.0)])
+    heatmap, regression = perfect_outputs(targets, model)
+    layout = RegressionLayout.from_config(model)
+    regression[:, layout.corner_points.start] += 2.0
+    loss = SmokeLoss(model, LossConfig(corner_points_weight=3.0))
+    parts = loss(heatmap, regression, targets).parts
+    extent = 50.0 / (depth - 0.85) * np.sqrt(4.0 * 1.5)
+    assert float(parts['corner_points']) == pytest.approx(3.0 * 2.0 / extent / 300, rel=1e-5)
+    others = [float(v) for name, v in parts.items() if name not in ('heatmap', 'corner_points')]
+    assert max(others) < 1e-5
+
+
+def test_corners_behind_the_camera_are_not_learnt():
+    model = small_model(corner_points=True, keypoint='center_3d')
+    # Along the axis, 1.5 m away and 4 m long.
+    passing = labelled_car((0.6, 0.5, 1.5), np.pi / 2, bbox=(0.0, 10.0, 250.0, 90.0))
+    targets = make_batch(model, [passing])
+    assert targets.regressed.any()
+    regression = torch.zeros(1, 28, 24, 64, dtype=torch.float64, requires_grad=True)
+    heatmap = torch.full((1, 3, 24, 64), 0.5)
+    terms = SmokeLoss(model)(heatmap, regression, targets)
+    assert float(terms.parts['corner_points'].detach()) == 0.0
+    terms.total.backward()
+    assert torch.isfinite(regression.grad).all()
+
+
 def test_images_without_objects():
     model = small_model()
     targets = make_batch(model, [])

@@ -57,6 +57,10 @@ class ModelConfig:
         'projected 3D centre moved into the input (docs/keypoints.md)',
         choices=('projected_center', 'center_2d', 'center_3d'),
     )  # fmt: skip
+    corner_points: bool = option(
+        False, "whether the pixels of a box's eight corners are regressed too; they help to learn "
+        'the rest and are not decoded',
+    )  # fmt: skip
     classes: tuple[str, ...] = option(
         ('Car', 'Cyclist', 'Pedestrian'), 'class names, in heatmap channel order'
     )
