@@ -46,6 +46,9 @@ class ModelConfig:
         64, 'features that the neck gives to the heads; dla34 has 64', low=16, high=1024
     )
     head_channels: int = option(256, 'hidden channels of each head', low=16, high=1024)
+    regression_layers: int = option(
+        1, 'hidden layers of the regression head, the first 3x3, others 1x1', low=1, high=4
+    )
     orientation: str = option(
         'sincos', 'how a heading is regressed: its sine and cosine, or a quaternion',
         choices=('sincos', 'quaternion'),

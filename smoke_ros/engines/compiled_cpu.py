@@ -37,6 +37,7 @@ class CompiledCpuEngine:
         start = time.perf_counter()
         try:
             from smoke_ros.engines.compile_network import compile_network
+            from smoke_ros.engines.compiled_layers import hidden_at
         except ImportError as error:
             raise EngineUnavailableError(
                 f'the kernels for CPUs are compiled by Numba, which cannot be imported: {error}; '
@@ -45,6 +46,7 @@ class CompiledCpuEngine:
         self.device = torch.device('cpu')
         self.precision = precision
         self.module = compile_network(network)
+        self._hidden_at = hidden_at
         self(torch.zeros(1, 3, SMALLEST_PX, SMALLEST_PX))
         logger.info('compiled kernels are ready after %.1f s', time.perf_counter() - start)
 
@@ -57,17 +59,17 @@ class CompiledCpuEngine:
     def peaks(self, images: Tensor, top_k: int) -> coder.Peaks:
         """Return what :func:`coder.select_peaks` finds in the maps of normalised images.
 
-        The regression head's last layer runs at the peaks only, and so does all of it where
-        nothing but the pixels around a peak counts: not with GroupNorm, whose mean is of the map.
+        The regression head runs at the peaks only where nothing but the pixels around a peak
+        counts. With GroupNorm, whose mean is of the map, only the end of it does.
         """
         with torch.inference_mode():
             features = self.module.neck(self.module.backbone(_channels_last(images)))
             heads = self.module.heads
             heatmap = heads.score(features)
             scores, class_ids, pixels = coder.find_peaks(heatmap, top_k)
-            hidden, last = heads.regression
+            *hidden, last = heads.regression
             assert isinstance(last, nn.Conv2d)
-            picked = hidden.at(features, pixels)  # type: ignore[operator]
+            picked = self._hidden_at(hidden, features, pixels)
             raw = F.linear(picked, last.weight.flatten(1), last.bias)
             regression = activate_regression(raw.transpose(1, 2), heads.layout).transpose(1, 2)
         keypoints = coder.keypoints_of(pixels, heatmap.shape[-1])

@@ -170,6 +170,21 @@ class FoldedConv(nn.Module):
         return (patches_at(x, pixels).flatten(2) @ matrix + bias).clamp_(self.low, self.high)
 
 
+def hidden_at(layers: list[nn.Module], features: Tensor, pixels: Tensor) -> Tensor:
+    """Return (B, k, C): what hidden layers, a 3x3 and others 1x1, have at pixels (B, k)."""
+    first, *others = layers
+    if isinstance(first, FoldedConv):
+        picked = first.at(features, pixels).mT[..., None]
+        for layer in others:
+            picked = layer(picked)
+        return picked[..., 0].mT
+    *before, last = layers
+    for layer in before:
+        features = layer(features)
+    at_pixels: Tensor = last.at(features, pixels)  # type: ignore[operator]
+    return at_pixels
+
+
 def patches_at(x: Tensor, pixels: Tensor) -> Tensor:
     """Return (B, k, 3, 3, C): the surroundings of pixels (B, k) in x (B, C, H, W)."""
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))

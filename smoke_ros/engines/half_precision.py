@@ -43,7 +43,7 @@ class HalfSmoke(nn.Module):
 def half_network(network: Smoke, precision: str) -> nn.Module:
     """Return a copy of a network in 'float16' or 'bfloat16'.
 
-    Normalisation stays in single precision, and so does each head from its normalisation on: a
+    Normalisation stays in single precision, and so does each head from its last one on: a
     depth offset has a step of 1/1024 in float16, which is 1.6 cm, and of 1/128 in bfloat16, which
     is 13 cm. Positions of deformable taps leave half precision by themselves.
     """
@@ -54,8 +54,7 @@ def half_network(network: Smoke, precision: str) -> nn.Module:
             if isinstance(child, nn.GroupNorm | nn.BatchNorm2d):
                 setattr(module, name, SingleNorm(child, dtype))
     for branch in (copied.heads.heatmap, copied.heads.regression):
-        for layer in branch:
-            if isinstance(layer, SingleNorm):
-                layer.result = torch.float32
+        *_, last_norm = (layer for layer in branch if isinstance(layer, SingleNorm))
+        last_norm.result = torch.float32
         branch[-1].float()
     return HalfSmoke(copied, dtype)

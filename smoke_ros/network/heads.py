@@ -21,12 +21,14 @@ class SmokeHeads(nn.Module):
 
     def __init__(
         self, in_channels: int, num_classes: int, layout: RegressionLayout, norm: str = 'gn',
-        hidden_channels: int = HIDDEN_CHANNELS,
+        hidden_channels: int = HIDDEN_CHANNELS, regression_layers: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.layout = layout
         self.heatmap = _branch(in_channels, hidden_channels, num_classes, norm)
-        self.regression = _branch(in_channels, hidden_channels, layout.channels, norm)
+        self.regression = _branch(
+            in_channels, hidden_channels, layout.channels, norm, regression_layers
+        )
         nn.init.constant_(self.heatmap[-1].bias, HEATMAP_BIAS)  # type: ignore[arg-type]
         nn.init.zeros_(self.regression[-1].bias)  # type: ignore[arg-type]
 
@@ -56,10 +58,14 @@ def activate_regression(raw: Tensor, layout: RegressionLayout) -> Tensor:
     return torch.cat((before, dimensions, orientation, after), dim=1)
 
 
-def _branch(in_channels: int, hidden: int, out_channels: int, norm: str) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, hidden, kernel_size=3, padding=1),
-        make_norm(norm, hidden),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(hidden, out_channels, kernel_size=1),
-    )
+def _branch(
+    in_channels: int, hidden: int, out_channels: int, norm: str, layers: int = 1
+) -> nn.Sequential:
+    branch = nn.Sequential()
+    for i in range(layers):
+        kernel = 1 if i else 3
+        channels = hidden if i else in_channels
+        branch.append(nn.Conv2d(channels, hidden, kernel, padding=kernel // 2))
+        branch.append(make_norm(norm, hidden))
+        branch.append(nn.ReLU(inplace=True))
+    return branch.append(nn.Conv2d(hidden, out_channels, kernel_size=1))

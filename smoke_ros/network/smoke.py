@@ -36,8 +36,9 @@ def build_network(config: ModelConfig) -> Smoke:
     backbone, neck = _build_trunk_and_neck(config)
     layout = RegressionLayout.from_config(config)
     heads = SmokeHeads(
-        config.neck_channels, len(config.classes), layout, config.norm, config.head_channels
-    )
+        config.neck_channels, len(config.classes), layout, config.norm, config.head_channels,
+        config.regression_layers,
+    )  # fmt: skip
     return Smoke(backbone, neck, heads)
 
 

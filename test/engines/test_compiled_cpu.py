@@ -24,6 +24,12 @@ MODELS = {
     'bn': ModelConfig(norm='bn'),
     'light': ModelConfig(architecture='efficientnet_lite0', norm='bn', neck_channels=64),
     'light gn': ModelConfig(architecture='efficientnet_lite0', keypoint='center_2d'),
+    'deep head': ModelConfig(
+        architecture='efficientnet_lite0', norm='bn', head_channels=128, regression_layers=2
+    ),
+    'deep head gn': ModelConfig(
+        architecture='efficientnet_lite0', head_channels=128, regression_layers=3
+    ),
 }
 
 pytest.importorskip('numba')

@@ -1,5 +1,7 @@
 """Half precision: what is half, what is not, and that nothing overflows."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -42,6 +44,16 @@ def test_norms_and_the_ends_of_the_heads_are_single(network):
     heads = half.network.heads
     assert heads.regression[0].weight.dtype == torch.float16
     assert heads.regression[-1].weight.dtype == torch.float32
+
+
+def test_only_the_end_of_a_deep_head_is_single():
+    model = replace(MODEL, architecture='efficientnet_lite0', regression_layers=2)
+    network = build_network(model).eval()
+    half = half_network(network, 'bfloat16')
+    images = torch.randn(1, 3, 64, 64)
+    assert (half(images)[0] - network(images)[0]).abs().max() < 0.02
+    types = [m.weight.dtype for m in half.network.heads.regression if isinstance(m, nn.Conv2d)]
+    assert types == [torch.bfloat16, torch.bfloat16, torch.float32]
 
 
 def test_a_norm_survives_what_float16_could_not_square():

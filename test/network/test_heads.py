@@ -50,6 +50,15 @@ def test_activations_by_layout(orientation, keypoint):
         assert group is None or regression[:, group].abs().max() > 1
 
 
+def test_a_deeper_regression_head_has_further_1x1_layers():
+    heads = make_heads(regression_layers=3).eval()
+    kernels = [m.kernel_size for m in heads.regression if isinstance(m, nn.Conv2d)]
+    assert kernels == [(3, 3), (1, 1), (1, 1), (1, 1)]
+    assert sum(isinstance(m, nn.Conv2d) for m in heads.heatmap) == 2
+    features = torch.randn(1, 8, 6, 10)
+    assert heads(features)[1].shape == (1, 8, 6, 10)
+
+
 def test_half_precision_is_left_behind_so_that_the_loss_stays_finite():
     heads = make_heads()
     nn.init.constant_(heads.heatmap[-1].bias, 50.0)
