@@ -125,11 +125,12 @@ class SmokeNode(LifecycleNode):
         """Start to receive and to detect."""
         result = super().on_activate(state)
         assert self._pipeline is not None and self._detector is not None
-        self._publish_class_names()
         self._worker = Worker(self._pipeline.process)
         for stream in self._streams:
             stream.start(self._worker.put)
             self.get_logger().info(f'active: waiting for images on {stream.image_topic}')
+        # Last: who waits for them, as demo.launch.py does, sends images next.
+        self._publish_class_names()
         self._enter('active')
         return result
 
