@@ -325,8 +325,8 @@ def corner_points_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
     """
     corners = box_corners(objects.locations, objects.dimensions, objects.rotation_y)
     whole = (corners[..., 2] >= NEAR_M).all(1)
-    at = corners.clamp(min=NEAR_M)[..., 2:]  # what is behind is left out below, but must be finite
-    corners = torch.cat((corners[..., :2], at), dim=-1)
+    # What is left out below must be finite too: a NaN's gradient would stay one.
+    corners = torch.where(whole[:, None, None], corners, 1.0)
     pixels = project(objects.K[:, None], corners, objects.projection_offset[:, None])
     linear, shift = objects.image_from_feature[:, :2, :2], objects.image_from_feature[:, :2, 2]
     points = torch.linalg.solve(linear, (pixels - shift[:, None]).mT).mT
