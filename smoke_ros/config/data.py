@@ -108,6 +108,10 @@ class DataConfig:
         0.0, "largest standard deviation of noise, drawn for each sample", unit='grey levels',
         low=0.0, high=100.0,
     )  # fmt: skip
+    distractors: int = option(
+        0, 'most shapes of random looks that are laid into a sample, beside what is to be learnt: '
+        'bars and blobs that are neither people nor cars', low=0, high=100,
+    )  # fmt: skip
     strict: bool = option(
         False, 'refuse images and labels that cannot be read, rather than leave them out'
     )

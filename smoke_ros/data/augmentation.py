@@ -64,12 +64,16 @@ class Augmentation:
     #: (3, 3) of each channel's new colour, and (3, 3) filter, drawn from this; None: as they are.
     mixing_seed: int | None = None
     noise_seed: int = 0
+    #: Shapes that are laid into the image, and what they are drawn from.
+    distractors: int = 0
+    distractor_seed: int = 0
 
     @property
     def changes_look(self) -> bool:
         """Whether pixels have other colours afterwards, rather than only other places."""
-        geometric = Augmentation(self.flip, self.shift_scale, noise_seed=self.noise_seed)
-        return self != geometric
+        plain = Augmentation()
+        looks = ('brightness', 'contrast', 'saturation', 'sharpness', 'noise', 'mixing_seed')
+        return any(getattr(self, name) != getattr(plain, name) for name in looks)
 
 
 def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation:
@@ -82,6 +86,8 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     sharp, noise, mixes = rng.random(3)
     sharpness = config.sharpness_jitter * (sharp if sharp > 0.25 else -2.0 * (0.25 - sharp))
     mixing_seed, noise_seed = map(int, rng.integers(1 << 31, size=2))
+    distractors = int(rng.integers(config.distractors + 1))
+    distractor_seed = int(rng.integers(1 << 31))
     shift_scale = None
     if config.crop_low:
         shift_scale = _crop(config, shift_x, shift_y, rescale)
@@ -98,6 +104,8 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
         noise=float(config.noise * noise),
         mixing_seed=mixing_seed if mixes < config.colour_mixing else None,
         noise_seed=noise_seed if config.noise else 0,
+        distractors=distractors,
+        distractor_seed=distractor_seed if distractors else 0,
     )
 
 

@@ -22,12 +22,13 @@ from smoke_ros.config.data import BACKGROUND, IGNORE, DataConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data import augmentation as augment
 from smoke_ros.data.classes import label_meanings
+from smoke_ros.data.distractors import add_distractors
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
 from smoke_ros.data.targets import Targets, make_targets
 from smoke_ros.overlap import share_inside_2d
 from smoke_ros.preprocess import Image, InputGeometry, normalise, warp_by_pillow
-from smoke_ros.structures import CameraModel
+from smoke_ros.structures import CameraModel, FloatArray
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +191,11 @@ class KittiDataset(Dataset[Sample]):
             smallest_radius=self.config.smallest_radius,
             min_overlap=self.config.keypoint_overlap,
         )  # fmt: skip
-        warped = augment.jitter_colours(warp_by_pillow(image, geometry), drawn)
+        warped = warp_by_pillow(image, geometry)
+        if drawn.distractors:
+            boxes = np.array([_in_input(item, geometry) for item in learnt]).reshape(-1, 4)
+            warped = add_distractors(warped, boxes, drawn.distractors, drawn.distractor_seed)
+        warped = augment.jitter_colours(warped, drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
 
     def _depth_scale(self, camera: CameraModel, geometry: InputGeometry) -> float:
@@ -223,10 +228,15 @@ def part_outside(item: KittiObject, geometry: InputGeometry) -> float:
 
     Of what the label's 2D box shows, the part outside the input is that of the box's area.
     """
-    shift = np.array([geometry.shift_x, geometry.shift_y] * 2)
-    box = geometry.scale * np.array(item.bbox_xyxy_px) + shift
+    box = _in_input(item, geometry)
     shown = share_inside_2d(box, np.array([0.0, 0.0, geometry.width, geometry.height]))
     return float(1.0 - shown * (1.0 - max(item.truncation, 0.0)))
+
+
+def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:
+    """Return an object's 2D box, (4,), in pixels of the network's input."""
+    shift = np.array([geometry.shift_x, geometry.shift_y] * 2)
+    return geometry.scale * np.array(item.bbox_xyxy_px) + shift
 
 
 def readable_frames(
