@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 from small_network import MODEL, small_model, small_network
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from smoke_ros import coder
 from smoke_ros.detector import Detector, DetectorConfig
 from smoke_ros.engines.cuda_graph import MOST_GRAPHS, CudaGraphEngine, pack, unpack
 from smoke_ros.engines.eager import EagerEngine
 from smoke_ros.engines.engine import ImageEngine
+from smoke_ros.engines.image_preparation import WarpTables
+from smoke_ros.models import load_model
 from smoke_ros.preprocess import InputGeometry
 from smoke_ros.structures import CameraModel
 
@@ -116,6 +120,41 @@ def test_half_precision_is_finite():
 def test_packing_keeps_every_peak():
     peaks = coder.select_peaks(torch.rand(2, 3, 96, 320), torch.randn(2, 8, 96, 320), 100)
     assert_same_peaks(unpack(pack(peaks)), peaks, atol=0)
+
+
+class TensorDevices(TorchDispatchMode):
+    """Notes on which types of device the tensors lie that operators take and make."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        leaves = tree_leaves((args, kwargs, result))
+        self.seen |= {leaf.device.type for leaf in leaves if isinstance(leaf, torch.Tensor)}
+        return result
+
+
+@pytest.mark.parametrize('precision', ['float32', 'float16', 'bfloat16'])
+@pytest.mark.parametrize('name', ['random', 'demo'])
+def test_what_is_captured_reads_nothing_back_and_stays_on_its_device(name, precision):
+    """Meta tensors hold nothing to read and refuse the host's: so would a graph's capture."""
+    meta = torch.device('meta')
+    loaded = load_model(name)
+    engine = CudaGraphEngine(loaded.network, loaded.config, meta, precision)
+    size = (loaded.config.input_width, loaded.config.input_height)
+    images, tables = [], []
+    for width, height in SIZES:
+        images.append(torch.zeros(height, width, 3, dtype=torch.uint8, device=meta))
+        geometry = InputGeometry.centred((width, height), size)
+        tables += WarpTables.of((width, height), geometry, meta).tensors()
+    with torch.no_grad(), TensorDevices() as devices:
+        (packed,) = engine._peaks_function(len(SIZES), 6)(*images, *tables)
+    assert devices.seen == {'meta'}  # a constant made on the host would break the capture
+    channels = coder.RegressionLayout.from_config(loaded.config).channels
+    assert packed.device == meta and packed.dtype == torch.float32
+    assert packed.shape == (len(SIZES), 6, 4 + channels)
 
 
 @pytest.mark.gpu
