@@ -7,8 +7,6 @@ after it has said that it is active; its first pass through the network is over 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,11 +14,10 @@ from pathlib import Path
 
 import psutil
 
-#: A domain of its own, so that no robot nearby is spoken to.
-DOMAIN_ID = 86
+from smoke_ros.ros.demo.node_process import SMOKE_NODE, NodeProcess, isolate
+
 TIMEOUT_S = 300.0
 SETTLE_S = 3.0
-START = 'from smoke_ros.ros.start import main; main()'
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--seconds', type=float, default=30.0, help='how long each is looked at')
     parser.add_argument('--engines', nargs='+', default=['eager', 'compiled', 'onnx'])
     args = parser.parse_args(arguments)
+    isolate()
     print('| engine | CPU, of one core | threads |')
     print('| --- | ---: | ---: |')
     for engine in args.engines:
@@ -39,31 +37,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measure_idle(engine: str, seconds: float) -> tuple[float, int]:
     """Return processor time over time, and the number of threads."""
-    command = [sys.executable, '-c', START, '--ros-args', '-p', f'engine:={engine}']
-    environment = {**os.environ, 'ROS_DOMAIN_ID': str(DOMAIN_ID)}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'log'
-        with log.open('wb') as stream:
-            node = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
-        try:
-            _wait_until_active(node, log)
+
+        def is_active() -> bool:
+            return 'active: waiting for images' in log.read_text(encoding='utf-8')
+
+        with NodeProcess(SMOKE_NODE, {'engine': engine}, {}, log) as node:
+            if not node.wait_for(is_active, TIMEOUT_S, node.check):
+                raise SystemExit(f'the node did not become active within {TIMEOUT_S:.0f} s')
             time.sleep(SETTLE_S)
             process = psutil.Process(node.pid)
             begun, before = time.monotonic(), _cpu_seconds(process)
             time.sleep(seconds)
             used, passed = _cpu_seconds(process) - before, time.monotonic() - begun
             return used / passed, process.num_threads()
-        finally:
-            node.terminate()
-            node.wait()
-
-
-def _wait_until_active(node: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while 'active: waiting for images' not in log.read_text(encoding='utf-8'):
-        if node.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f'the node did not become active:\n{log.read_text(encoding="utf-8")}')
-        time.sleep(0.2)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -1,7 +1,7 @@
 """Measure how well cars could be placed if all but their size were known.
 
-Run it as `python -m benchmarks.size_ambiguity TRAIN/label_2 TEST/label_2`, with the folders of two
-sets that `smoke-ros synth` made, the second with --held-out.
+Run it as `python -m benchmarks.size_ambiguity TRAIN TEST`, with two data sets that
+`smoke-ros synth` made, the second with --held-out.
 
 One camera shows proportions and directions; how far a thing is follows from how large it is. The
 first row is a detector that finds every car, draws its 2D box, its heading and its proportions
@@ -23,7 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from smoke_ros.config.evaluation import EvaluationConfig
-from smoke_ros.data.kitti import KittiObject, read_objects
+from smoke_ros.data.kitti import KittiObject
+from smoke_ros.data.layout import KittiFolder
 from smoke_ros.evaluation import evaluate_frames
 from smoke_ros.structures import FloatArray
 
@@ -47,12 +48,13 @@ class Scales:
             raise SystemExit(f'expected {NEIGHBOURS} cars to learn from, got {len(sizes)}')
         self._scales, self._proportions = _split(np.array(sizes))
 
-    def ratio(self, item: KittiObject) -> float:
-        """Return the scale that a car's proportions let expect over the one that it has."""
+    def seen_as(self, item: KittiObject) -> KittiObject:
+        """Return what is detected of a car of the scale that its proportions let expect."""
         scale, proportions = _split(np.array([item.dimensions]))
         distances = np.abs(self._proportions - proportions).max(1)
         alike = np.argpartition(distances, NEIGHBOURS - 1)[:NEIGHBOURS]
-        return float(np.exp(np.median(self._scales[alike]) - scale[0]))
+        ratio = float(np.exp(np.median(self._scales[alike]) - scale[0]))
+        return moved(item, ratio, ratio)
 
 
 def _split(sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -101,31 +103,33 @@ def score(
     return 100.0 * float(np.median(errors)), precision
 
 
-def read_labels(folder: Path) -> list[list[KittiObject]]:
-    """Read all label files of a folder."""
-    paths = sorted(folder.glob('*.txt'))
-    if not paths:
-        raise SystemExit(f'{folder}: expected label files such as 000000.txt, found none')
-    return [read_objects(path) for path in tqdm(paths, str(folder), leave=False, disable=None)]
+def read_labels(root: Path) -> list[list[KittiObject]]:
+    """Read all labels of a data set in KITTI's layout."""
+    folder = KittiFolder(root)
+    return [folder.labels(f) for f in tqdm(folder.frames(), str(root), leave=False, disable=None)]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('train', type=Path, help='folder of labels that sizes are learnt from')
-    parser.add_argument('test', type=Path, help='folder of labels to detect')
+    parser.add_argument('train', type=Path, help='data set that sizes are learnt from')
+    parser.add_argument('test', type=Path, help='data set to detect the cars of')
     args = parser.parse_args(arguments)
     scales, truth = Scales(read_labels(args.train)), read_labels(args.test)
     cars = [[item for item in objects if item.class_name in NAMES] for objects in truth]
     print(f'| what is not known | median depth error | Car 3D AP_R40 at {OVERLAP}, moderate |')
     print('| --- | ---: | ---: |')
-    found = [[moved(item, ratio, ratio) for item in objects for ratio in (scales.ratio(item),)]
-             for objects in tqdm(cars, 'scales', leave=False, disable=None)]  # fmt: skip
+    found = [
+        [scales.seen_as(item) for item in objects]
+        for objects in tqdm(cars, 'scales', leave=False, disable=None)
+    ]
     print('| the scale | {:.1f}% | {:.1f} |'.format(*score(truth, found)))
     for spread in SPREADS:
         rng = np.random.default_rng(0)
-        found = [[moved(item, float(np.exp(rng.normal(0.0, spread))), 1.0) for item in objects]
-                 for objects in cars]  # fmt: skip
+        found = [
+            [moved(item, float(np.exp(rng.normal(0.0, spread))), 1.0) for item in objects]
+            for objects in cars
+        ]
         figures = '{:.1f}% | {:.1f}'.format(*score(truth, found))
         print(f'| depth, standard deviation {100 * spread:g}% | {figures} |')
     return 0

@@ -71,9 +71,11 @@ class Augmentation:
     @property
     def changes_look(self) -> bool:
         """Whether pixels have other colours afterwards, rather than only other places."""
-        plain = Augmentation()
-        looks = ('brightness', 'contrast', 'saturation', 'sharpness', 'noise', 'mixing_seed')
-        return any(getattr(self, name) != getattr(plain, name) for name in looks)
+        others = Augmentation(
+            self.flip, self.shift_scale, noise_seed=self.noise_seed,
+            distractors=self.distractors, distractor_seed=self.distractor_seed,
+        )  # fmt: skip
+        return self != others
 
 
 def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation:

@@ -10,6 +10,7 @@ from smoke_ros.detector import Detector, DetectorConfig
 from smoke_ros.resources import resource
 from smoke_ros.ros.bag_frames import BagFrames, FrameDecoder, Selection
 from smoke_ros.ros.camera_topics import find_cameras
+from smoke_ros.ros.demo.frames import BUNDLED_DRIVE
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
 THRESHOLD = 0.25
@@ -18,7 +19,8 @@ SCORE_TOLERANCE = {'float32': 1e-3, 'float16': 5e-3}
 #: Distance of centres in metres, up to 30 m from the camera; farther away in proportion.
 CENTRE_TOLERANCE_M = {'float32': 0.003, 'float16': 0.05}
 NEAR_M = 30.0
-STEP = 12
+#: Frames of the drive: every twelfth.
+STRIDE = 12
 
 #: Without bfloat16, whose 8 bits do not hold this with these weights (docs/performance.md): no
 #: engine takes it unless it is asked for.
@@ -34,9 +36,9 @@ GPU_CASES = [
 def frames():
     """Return images and cameras of the bundled drive."""
     decoder = FrameDecoder('auto', None)
-    with TolerantBag(resource('models/demo_drive')) as reader:
-        bag = BagFrames(reader, find_cameras(reader.topics), Selection())
-        decoded = [decoder.decode(frame) for i, frame in enumerate(bag) if i % STEP == 0]
+    with TolerantBag(resource(BUNDLED_DRIVE)) as reader:
+        bag = BagFrames(reader, find_cameras(reader.topics), Selection(stride=STRIDE))
+        decoded = [decoder.decode(frame) for frame in bag]
     assert len(decoded) > 4
     return [(frame.image_bgr, frame.camera) for frame in decoded]
 
