@@ -95,6 +95,14 @@ class DataConfig:
         0.0, 'largest change of brightness, contrast and saturation, as a part of each; '
         'the authors have none', low=0.0, high=0.9,
     )  # fmt: skip
+    gamma_low: float = option(
+        1.0, 'smallest exponent of the tone curve: what brightness, from black (0) to white (1), '
+        'is raised to; each sample has its own', low=0.2, high=5.0,
+    )  # fmt: skip
+    gamma_high: float = option(
+        1.0, 'largest exponent of the tone curve; above 1 shadows are deeper and what is bright '
+        'stands out, as sunlight does in photographs', low=0.2, high=5.0,
+    )  # fmt: skip
     sharpness_jitter: float = option(
         0.0, 'largest amount by which what a blur would take away is added again, or half as much '
         'of it is taken away', low=0.0, high=5.0,
@@ -112,6 +120,10 @@ class DataConfig:
         0, 'most shapes of random looks that are laid into a sample, beside what is to be learnt: '
         'bars and blobs that are neither people nor cars', low=0, high=100,
     )  # fmt: skip
+    shadows: int = option(
+        0, 'most patches of shade or sun that are laid over a sample and what is in it',
+        low=0, high=100,
+    )  # fmt: skip
     strict: bool = option(
         False, 'refuse images and labels that cannot be read, rather than leave them out'
     )
@@ -123,10 +135,10 @@ class DataConfig:
         check_input_side('crop_height', self.crop_height)
         if bool(self.crop_width) != bool(self.crop_height):
             raise ValueError('give both crop_width and crop_height, or neither')
-        if self.crop_low > self.crop_high:
-            raise ValueError(
-                f'crop_low must be at most crop_high ({self.crop_high:g}), got {self.crop_low:g}'
-            )
+        for name in ('crop', 'gamma'):
+            low, high = (getattr(self, f'{name}_{end}') for end in ('low', 'high'))
+            if low > high:
+                raise ValueError(f'{name}_low must be at most {name}_high ({high:g}), got {low:g}')
 
     def class_meanings(self) -> dict[str, str]:
         """Return ``class_map`` as a mapping: label name -> class, 'background' or 'ignore'.

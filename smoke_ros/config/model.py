@@ -45,6 +45,10 @@ class ModelConfig:
     neck_channels: int = option(
         64, 'features that the neck gives to the heads; dla34 has 64', low=16, high=1024
     )
+    neck_blocks: int = option(
+        0, 'residual blocks with 7x7 filters at each stride of the neck; dla34 has none',
+        low=0, high=8,
+    )  # fmt: skip
     head_channels: int = option(256, 'hidden channels of each head', low=16, high=1024)
     regression_layers: int = option(
         1, 'hidden layers of the regression head, the first 3x3, others 1x1', low=1, high=4
@@ -110,8 +114,9 @@ class ModelConfig:
         for name, size in zip(self.classes, self.dimension_reference, strict=True):
             if len(size) != 3 or not all(math.isfinite(v) and v > 0 for v in size):
                 raise ValueError(f'dimension_reference of {name} must be 3 sizes > 0, got {size}')
-        if self.architecture == 'dla34' and self.neck_channels != 64:
-            raise ValueError(f'neck_channels of dla34 must be 64, got {self.neck_channels}')
+        for name, only in (('neck_channels', 64), ('neck_blocks', 0)):
+            if self.architecture == 'dla34' and getattr(self, name) != only:
+                raise ValueError(f'{name} of dla34 must be {only}, got {getattr(self, name)}')
         for name in ('neck_channels', 'head_channels'):
             if getattr(self, name) % 16:
                 raise ValueError(f'{name} must be a multiple of 16, got {getattr(self, name)}')

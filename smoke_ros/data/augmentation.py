@@ -57,6 +57,8 @@ class Augmentation:
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
+    #: Exponent of the tone curve.
+    gamma: float = 1.0
     #: What a blur would take away is added again so many times; below 0: is taken away.
     sharpness: float = 0.0
     #: Standard deviation, in grey levels.
@@ -67,6 +69,9 @@ class Augmentation:
     #: Shapes that are laid into the image, and what they are drawn from.
     distractors: int = 0
     distractor_seed: int = 0
+    #: Patches of other light on it, and what they are drawn from.
+    shadows: int = 0
+    shadow_seed: int = 0
 
     @property
     def changes_look(self) -> bool:
@@ -74,6 +79,7 @@ class Augmentation:
         others = Augmentation(
             self.flip, self.shift_scale, noise_seed=self.noise_seed,
             distractors=self.distractors, distractor_seed=self.distractor_seed,
+            shadows=self.shadows, shadow_seed=self.shadow_seed,
         )  # fmt: skip
         return self != others
 
@@ -90,6 +96,9 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     mixing_seed, noise_seed = map(int, rng.integers(1 << 31, size=2))
     distractors = int(rng.integers(config.distractors + 1))
     distractor_seed = int(rng.integers(1 << 31))
+    log_gamma = rng.uniform(math.log(config.gamma_low), math.log(config.gamma_high))
+    shadows = int(rng.integers(config.shadows + 1))
+    shadow_seed = int(rng.integers(1 << 31))
     shift_scale = None
     if config.crop_low:
         shift_scale = _crop(config, shift_x, shift_y, rescale)
@@ -102,12 +111,15 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
         brightness=float(brightness),
         contrast=float(contrast),
         saturation=float(saturation),
+        gamma=math.exp(log_gamma),
         sharpness=float(sharpness),
         noise=float(config.noise * noise),
         mixing_seed=mixing_seed if mixes < config.colour_mixing else None,
         noise_seed=noise_seed if config.noise else 0,
         distractors=distractors,
         distractor_seed=distractor_seed if distractors else 0,
+        shadows=shadows,
+        shadow_seed=shadow_seed if shadows else 0,
     )
 
 
@@ -173,7 +185,8 @@ def flip_object(item: KittiObject, image_width: int) -> KittiObject:
 def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
     """Change the look of a BGR image (h, w, 3).
 
-    In this order: its colours' mixture, saturation, contrast, brightness, sharpness and noise.
+    In this order: its colours' mixture, saturation, contrast, brightness, tone curve, sharpness
+    and noise.
     """
     if not augmentation.changes_look:
         return image
@@ -186,6 +199,8 @@ def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
         coloured = grey + np.float32(augmentation.saturation) * (varied - grey)
         mean = grey.mean()
         varied = augmentation.brightness * (mean + augmentation.contrast * (coloured - mean))
+    if augmentation.gamma != 1.0:
+        varied = 255.0 * (varied.clip(0.0, 255.0) / 255.0) ** np.float32(augmentation.gamma)
     if augmentation.sharpness:
         blurred = cv2.GaussianBlur(varied, (0, 0), _BLUR_PX)
         varied = varied + np.float32(augmentation.sharpness) * (varied - blurred)

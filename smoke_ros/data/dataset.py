@@ -25,6 +25,7 @@ from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.distractors import add_distractors
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
+from smoke_ros.data.shadows import add_shadows
 from smoke_ros.data.targets import Targets, make_targets
 from smoke_ros.overlap import share_inside_2d
 from smoke_ros.preprocess import Image, InputGeometry, normalise, warp_by_pillow
@@ -195,6 +196,8 @@ class KittiDataset(Dataset[Sample]):
         if drawn.distractors:
             boxes = np.array([_in_input(item, geometry) for item in learnt]).reshape(-1, 4)
             warped = add_distractors(warped, boxes, drawn.distractors, drawn.distractor_seed)
+        if drawn.shadows:
+            warped = add_shadows(warped, drawn.shadows, drawn.shadow_seed)
         warped = augment.jitter_colours(warped, drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
 

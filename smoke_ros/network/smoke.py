@@ -45,5 +45,6 @@ def build_network(config: ModelConfig) -> Smoke:
 def _build_trunk_and_neck(config: ModelConfig) -> tuple[nn.Module, nn.Module]:
     if config.architecture == 'efficientnet_lite0':
         trunk = EfficientNetLite0()
-        return trunk, FpnNeck(trunk.out_channels, config.neck_channels, config.norm)
+        neck = FpnNeck(trunk.out_channels, config.neck_channels, config.norm, config.neck_blocks)
+        return trunk, neck
     return Dla34(config.norm), DlaUp(config.norm)

@@ -50,6 +50,8 @@ def test_crops_lie_within_the_image_or_around_it(low, high):
 
 
 def test_crops_of_no_width_are_refused():
+    with pytest.raises(ValueError, match=r'gamma_low must be at most gamma_high \(1\), got 2'):
+        DataConfig(gamma_low=2.0)
     with pytest.raises(ValueError, match='crop_low must be at most crop_high'):
         DataConfig(crop_low=0.8, crop_high=0.6)
 
@@ -156,7 +158,10 @@ def test_colours():
     assert bright.max() == 255
 
 
-LOOKS = ({'sharpness_jitter': 2.0}, {'noise': 8.0}, {'colour_mixing': 1.0}, {'colour_jitter': 0.3})
+LOOKS = (
+    {'sharpness_jitter': 2.0}, {'noise': 8.0}, {'colour_mixing': 1.0}, {'colour_jitter': 0.3},
+    {'gamma_low': 0.7, 'gamma_high': 2.0},
+)  # fmt: skip
 
 
 @pytest.mark.parametrize('look', LOOKS)
@@ -175,6 +180,21 @@ def test_looks_change_pixels_and_no_places(look):
         difference = np.abs(varied.astype(float) - varied[2:18].mean((0, 1))).sum(-1)
         inside = difference[22:38, 26:46].mean()
         assert inside > 4 * difference[2:18].mean()
+
+
+def test_a_tone_curve_keeps_black_and_white_and_deepens_what_is_between():
+    greys = np.array([0, 51, 102, 255], np.uint8)
+    image = np.broadcast_to(greys[:, None], (8, 4, 3))
+    deep = augment.jitter_colours(image, Augmentation(gamma=2.0))
+    # 51 is a fifth of 255.
+    assert deep[0, :, 0].tolist() == [0, round(255 / 25), round(255 * 4 / 25), 255]
+    drawn = [
+        augment.draw_augmentation(DataConfig(gamma_low=0.5, gamma_high=2.0), (i,)).gamma
+        for i in range(400)
+    ]
+    assert 0.5 <= min(drawn) < 0.52 and 1.95 < max(drawn) <= 2.0
+    # As often darker as brighter: exponents of 1/2 and 2 undo each other.
+    assert 0.4 < np.mean(np.array(drawn) > 1.0) < 0.6
 
 
 def test_sharpness_is_what_a_blur_takes_away():
@@ -198,4 +218,4 @@ def test_a_run_of_before_draws_what_it_drew_before_looks_were_varied():
     assert (drawn.brightness, drawn.contrast, drawn.saturation) == (
         brightness, contrast, saturation
     )  # fmt: skip
-    assert (drawn.sharpness, drawn.noise, drawn.mixing_seed) == (0.0, 0.0, None)
+    assert (drawn.gamma, drawn.sharpness, drawn.noise, drawn.mixing_seed) == (1.0, 0.0, 0.0, None)

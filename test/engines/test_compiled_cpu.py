@@ -25,10 +25,14 @@ MODELS = {
     'light': ModelConfig(architecture='efficientnet_lite0', norm='bn', neck_channels=64),
     'light gn': ModelConfig(architecture='efficientnet_lite0', keypoint='center_2d'),
     'deep head': ModelConfig(
-        architecture='efficientnet_lite0', norm='bn', head_channels=128, regression_layers=2
-    ),
+        architecture='efficientnet_lite0',
+        norm='bn',
+        neck_blocks=2,
+        head_channels=128,
+        regression_layers=2,
+    ),  # fmt: skip
     'deep head gn': ModelConfig(
-        architecture='efficientnet_lite0', head_channels=128, regression_layers=3
+        architecture='efficientnet_lite0', neck_blocks=1, head_channels=128, regression_layers=3
     ),
 }
 

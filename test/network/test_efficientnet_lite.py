@@ -91,9 +91,40 @@ def test_a_feature_keeps_its_place_through_the_neck():
 
 
 @pytest.mark.parametrize('norm', ['bn', 'gn'])
+def test_fresh_wide_blocks_change_nothing(norm):
+    torch.manual_seed(0)
+    plain = FpnNeck((4, 4), 16, norm).eval()
+    wide = FpnNeck((4, 4), 16, norm, blocks=2).eval()
+    missing, unexpected = wide.load_state_dict(plain.state_dict(), strict=False)
+    assert not unexpected
+    assert missing and all(name.startswith('blocks.') for name in missing)
+    features = [torch.rand(1, 4, 16, 16), torch.rand(1, 4, 8, 8)]
+    with torch.no_grad():
+        assert torch.equal(wide(features), plain(features))
+
+
+def test_a_wide_block_looks_three_places_far():
+    neck = FpnNeck((4, 4), 16, 'bn', blocks=1).eval()
+    torch.nn.init.ones_(neck.blocks[0][0].layers[-1].weight)
+    fine, coarse = torch.rand(1, 4, 16, 16), torch.rand(1, 4, 8, 8)
+    marked = fine.clone()
+    marked[0, :, 7, 8] += 10.0
+    with torch.no_grad():
+        changed = (neck([marked, coarse]) - neck([fine, coarse])).abs().sum(1)[0] > 0
+    rows, columns = changed.nonzero(as_tuple=True)
+    assert (rows.min(), rows.max()) == (7 - 1 - 3, 7 + 1 + 3)
+    assert (columns.min(), columns.max()) == (8 - 1 - 3, 8 + 1 + 3)
+
+
+@pytest.mark.parametrize('norm', ['bn', 'gn'])
 def test_checkpoint_round_trip(tmp_path, norm):
     model = light_model(
-        norm=norm, neck_channels=32, head_channels=64, input_width=64, input_height=64
+        norm=norm,
+        neck_channels=32,
+        neck_blocks=1,
+        head_channels=64,
+        input_width=64,
+        input_height=64,
     )
     torch.manual_seed(0)
     network = build_network(model).eval()
@@ -122,6 +153,8 @@ def test_batch_equals_single_images():
 def test_widths_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match='neck_channels of dla34 must be 64, got 32'):
         ModelConfig(neck_channels=32)
+    with pytest.raises(ValueError, match='neck_blocks of dla34 must be 0, got 1'):
+        ModelConfig(neck_blocks=1)
     with pytest.raises(ValueError, match='head_channels must be a multiple of 16, got 100'):
         light_model(head_channels=100)
     with pytest.raises(ValueError, match=r"architecture must be one of .*'efficientnet_lite0'"):
