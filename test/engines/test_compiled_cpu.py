@@ -30,7 +30,7 @@ MODELS = {
         neck_blocks=2,
         head_channels=128,
         regression_layers=2,
-    ),  # fmt: skip
+    ),
     'deep head gn': ModelConfig(
         architecture='efficientnet_lite0', neck_blocks=1, head_channels=128, regression_layers=3
     ),
