@@ -28,6 +28,8 @@ BEST_QUALITY = 97
 DEVIATES = np.array(
     [statistics.NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)], np.float32
 )
+#: Size of the squares at whose corners the darkening of the corners is worked out.
+VIGNETTE_PX = 16
 #: Steps of the table from linear to display values.
 TONES = 4096
 
@@ -114,17 +116,18 @@ def develop(radiance: Float32Array, look: Look, rng: Generator) -> Image:
     scale = radiance.shape[1] / REFERENCE_WIDTH
     light: Linear = radiance * np.float32(look.exposure / _typical_brightness(radiance))
     light = _stray_light(light, look, scale)
-    light = np.asarray(cv2.transform(light, _colour_matrix(look)), np.float32)
+    # From here on blue comes first.
+    light = np.asarray(cv2.transform(light, _colour_matrix(look)[::-1]), np.float32)
     if look.vignetting > 0.0:
-        light *= _vignette(light.shape[1], light.shape[0], look.vignetting)[..., None]
+        light *= _vignette(light.shape[1], light.shape[0], look.vignetting)
     light = _blur(light, look, scale)
     np.clip(light, 0.0, 1.0, out=light)
     if look.read_noise > 0.0 or look.shot_noise > 0.0:
         spread = np.sqrt(look.read_noise**2 + look.shot_noise**2 * light, dtype=np.float32)
-        light += spread * DEVIATES[rng.integers(256, size=light.shape, dtype=np.uint8)]
+        light += spread * cv2.LUT(rng.integers(256, size=light.shape, dtype=np.uint8), DEVIATES)
         np.clip(light, 0.0, 1.0, out=light)
     steps = (light * np.float32(TONES - 1) + np.float32(0.5)).astype(np.uint16)
-    return np.ascontiguousarray(tone_curve(look)[steps][..., ::-1])
+    return tone_curve(look).take(steps)
 
 
 def compress(image: Image, quality: int) -> bytes:
@@ -158,12 +161,15 @@ def _stray_light(light: Linear, look: Look, scale: float) -> Linear:
     """Add the glow around what is too bright, and the haze of a dirty or dazzled lens."""
     if look.bloom > 0.0:
         height, width = light.shape[:2]
-        small = cv2.resize(light, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(
+            light[: height // 4 * 4, : width // 4 * 4], None, fx=0.25, fy=0.25,
+            interpolation=cv2.INTER_AREA,
+        )  # fmt: skip
         bright = np.clip(np.asarray(small, np.float32) - np.float32(0.9), 0.0, 8.0)
         wide = cv2.GaussianBlur(bright, (0, 0), 9.0 * scale)
         narrow = cv2.GaussianBlur(bright, (0, 0), 2.5 * scale + 0.3)
         glow = cv2.resize(cv2.add(wide, narrow), (width, height), interpolation=cv2.INTER_LINEAR)
-        light = light + np.float32(look.bloom) * glow
+        light = np.asarray(cv2.scaleAdd(glow, look.bloom, light), np.float32)
     if look.veil > 0.0:
         light = light + np.float32(look.veil) * np.minimum(light[::8, ::8], 2.0).mean((0, 1))
     return light
@@ -176,9 +182,11 @@ def _colour_matrix(look: Look) -> FloatArray:
 
 
 def _vignette(width: int, height: int, strength: float) -> Linear:
-    x = np.linspace(-1.0, 1.0, width, dtype=np.float32)
-    y = np.linspace(-1.0, 1.0, height, dtype=np.float32) * (height / width)
-    return 1.0 - np.float32(strength) * (x * x + (y * y)[:, None]) ** np.float32(1.3)
+    """Return (h, w, 3) factors; they are smooth, so that a few of them say all."""
+    x = np.linspace(-1.0, 1.0, max(2, width // VIGNETTE_PX))
+    y = np.linspace(-1.0, 1.0, max(2, height // VIGNETTE_PX)) * (height / width)
+    factors = 1.0 - strength * (x * x + (y * y)[:, None]) ** 1.3
+    return cv2.merge([cv2.resize(factors.astype(np.float32), (width, height))] * 3)
 
 
 def _blur(light: Linear, look: Look, scale: float) -> Linear:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import cv2
@@ -50,13 +51,19 @@ class SceneRenderer(Protocol):
 class Frame:
     """A picture with all that is known of it."""
 
-    #: (H, W, 3) uint8, BGR, as read from :attr:`jpeg`.
-    image: Image
+    #: The picture, as a file.
     jpeg: bytes
     labels: list[KittiObject]
     camera: CameraModel
     #: (H, W) int32.
     ids: npt.NDArray[np.int32]
+
+    @cached_property
+    def image(self) -> Image:
+        """(H, W, 3) uint8, BGR, as read from :attr:`jpeg`."""
+        return np.asarray(
+            cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8
+        )
 
 
 def generate_frame(
@@ -93,11 +100,11 @@ def take_picture(
     scene, view = composition.at(time_s)
     picture = renderer.render(scene, view)
     radiance, ids, camera = picture.image, picture.ids, view.camera
-    seen_by_pinhole = find_visible(ids)
-    extents = renderer.areas(scene, view, set(seen_by_pinhole))
+    visible = find_visible(ids)
+    extents = renderer.areas(scene, view, set(visible))
     if lens is not None:
         radiance, ids, camera = lens.distorted(radiance), lens.distorted_ids(ids), lens.camera
-    labels = label(composition.actors, view, find_visible(ids), extents, config, time_s)
+        visible = find_visible(ids)
+    labels = label(composition.actors, view, visible, extents, config, time_s)
     jpeg = compress(develop(radiance, look, rng), look.quality)
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    return Frame(image, jpeg, labels, camera, ids)  # type: ignore[arg-type]
+    return Frame(jpeg, labels, camera, ids)

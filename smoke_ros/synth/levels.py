@@ -11,7 +11,7 @@ from smoke_ros.synth.projection import NEAR_M
 from smoke_ros.synth.scene import Instance, Viewpoint
 
 #: Height in the picture below which a coarse mesh does, pixels.
-COARSE_BELOW_PX = 40.0
+COARSE_BELOW_PX = 56.0
 
 
 def choose_levels(instances: Sequence[Instance], view: Viewpoint) -> list[Instance]:

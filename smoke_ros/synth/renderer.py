@@ -6,7 +6,6 @@ than multisampling. Ids and depths are drawn on their own, at the centres of the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,7 +29,6 @@ from smoke_ros.synth.shaders import (
     FULL_SCREEN_VERTEX,
     INSTANCES,
     LIGHT,
-    SHRINK_FRAGMENT,
     SKY_FRAGMENT,
     SURROUNDINGS,
     VERSION,
@@ -106,11 +104,10 @@ class Renderer:
         supersampling = self.supersampling
         self.meshes = GpuMeshes(context)
         large = (round(width * supersampling), round(height * supersampling))
-        self._factor = large[0] / width, large[1] / height
-        self._large_texture = context.texture(large, 4, dtype='f2')
-        self._large = context.framebuffer([self._large_texture], context.depth_renderbuffer(large))
+        self._large = context.framebuffer(
+            [context.renderbuffer(large, 4, dtype='f2')], context.depth_renderbuffer(large)
+        )
         size = (width, height)
-        self._picture = context.framebuffer([context.renderbuffer(size, 4, dtype='f4')])
         self._ids = context.framebuffer(
             [context.renderbuffer(size, 2, dtype='f4')], context.depth_renderbuffer(size)
         )
@@ -126,11 +123,6 @@ class Renderer:
         self._noise.filter = (context.LINEAR_MIPMAP_NEAREST, context.LINEAR)
         full_screen = VERSION + FULL_SCREEN_VERTEX
         self._sky = self._vertex_array(full_screen, VERSION + LIGHT + SURROUNDINGS + SKY_FRAGMENT)
-        # Where the factor is a whole number, no pixel is cut.
-        taps = math.ceil(supersampling) + (supersampling != round(supersampling))
-        self._shrink = self._vertex_array(
-            full_screen, f'{VERSION}#define TAPS {taps}\n{SHRINK_FRAGMENT}'
-        )
         self._contact = self._vertex_array(
             VERSION + INSTANCES + CONTACT_VERTEX, VERSION + CONTACT_FRAGMENT
         )
@@ -268,13 +260,15 @@ class Renderer:
         self.context.disable(self.context.CULL_FACE)
 
     def _read_picture(self) -> Float32Array:
-        self._picture.use()
-        self.context.disable(self.context.DEPTH_TEST)
-        self._large_texture.use(0)
-        set_uniforms(self._shrink.program, {'picture': 0, 'factor': self._factor})
-        self._shrink.render(self.context.TRIANGLES, vertices=3)
-        picture = _read(self._picture, self.width, self.height, 4)
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGBA2RGB), np.float32)
+        width, height = self._large.size
+        halves = np.frombuffer(self._large.read(components=4, dtype='f2'), np.int16)
+        picture = cv2.convertFp16(halves.reshape(height, 4 * width)).reshape(height, width, 4)
+        size = self.width, self.height
+        # Up to a factor of 2 a pixel is the mean of four, whose weights differ little from the
+        # areas that it covers of them.
+        blends = cv2.INTER_LINEAR if self.supersampling <= 2 else cv2.INTER_AREA
+        shrunk = cv2.resize(picture, size, interpolation=blends)
+        return np.asarray(cv2.cvtColor(shrunk, cv2.COLOR_RGBA2RGB), np.float32)
 
     def _vertex_array(self, vertex: str, fragment: str) -> moderngl.VertexArray:
         return self.context.vertex_array(self.context.program(vertex, fragment), [])

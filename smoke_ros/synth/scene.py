@@ -12,6 +12,7 @@ what was drawn with what is there. None of them knows how another works.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ class Mesh:
     #: Whether the back sides of its triangles, which are clockwise there, need not be drawn.
     one_sided: bool = False
 
-    @property
+    @cached_property
     def dimensions(self) -> Vector3:
         """Length (x), height (z), width (y) of the bounding box, metres."""
         length, width, height = np.ptp(self.positions, axis=0).astype(float).tolist()

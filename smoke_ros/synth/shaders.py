@@ -331,25 +331,3 @@ void main() {
     shade = vec4(vec3(mix(darkest, 1.0, smoothstep(0.0, 1.0, away))), 1.0);
 }
 """
-
-#: Shrinks the picture: the mean of the part of it that a pixel covers, which lies in TAPS by TAPS
-#: pixels.
-SHRINK_FRAGMENT = """
-uniform sampler2D picture;
-uniform vec2 factor;
-out vec4 radiance;
-
-void main() {
-    vec2 low = floor(gl_FragCoord.xy) * factor, high = low + factor;
-    ivec2 corner = ivec2(low + 0.01);
-    vec3 sum = vec3(0.0);
-    for (int y = 0; y < TAPS; y++) {
-        for (int x = 0; x < TAPS; x++) {
-            vec2 at = corner + vec2(x, y);
-            vec2 covered = max(min(high, at + 1.0) - max(low, at), 0.0);
-            sum += covered.x * covered.y * texelFetch(picture, ivec2(at), 0).rgb;
-        }
-    }
-    radiance = vec4(sum / (factor.x * factor.y), 1.0);
-}
-"""
