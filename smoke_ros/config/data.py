@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smoke_ros.config.model import check_input_side
-from smoke_ros.config.options import check, option
+from smoke_ros.config.options import check, check_ranges, option
 
 #: What a label's name can stand for in ``class_map``, beside a class: nothing, or a region in
 #: which the heatmap learns neither that there is something nor that there is nothing.
@@ -135,10 +135,7 @@ class DataConfig:
         check_input_side('crop_height', self.crop_height)
         if bool(self.crop_width) != bool(self.crop_height):
             raise ValueError('give both crop_width and crop_height, or neither')
-        for name in ('crop', 'gamma'):
-            low, high = (getattr(self, f'{name}_{end}') for end in ('low', 'high'))
-            if low > high:
-                raise ValueError(f'{name}_low must be at most {name}_high ({high:g}), got {low:g}')
+        check_ranges(self, 'crop', 'gamma')
 
     def class_meanings(self) -> dict[str, str]:
         """Return ``class_map`` as a mapping: label name -> class, 'background' or 'ignore'.

@@ -67,6 +67,20 @@ def check(config: Any) -> None:
             check_value(field.name, getattr(config, field.name), option_info(field))
 
 
+def check_ranges(config: Any, *names: str) -> None:
+    """Hold ``<name>_low`` against ``<name>_high``, for each of the names.
+
+    Raises
+    ------
+    ValueError
+        If one is the wrong way round.
+    """
+    for name in names:
+        low, high = (getattr(config, f'{name}_{end}') for end in ('low', 'high'))
+        if low > high:
+            raise ValueError(f'{name}_low must be at most {name}_high ({high:g}), got {low:g}')
+
+
 def check_value(name: str, value: Any, info: OptionInfo) -> None:
     """Check one value; see :func:`check`."""
     if isinstance(value, bool) or value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smoke_ros.config.options import check, option
+from smoke_ros.config.options import check, check_ranges, option
 
 #: Width of the images that the default focal length, KITTI's, is for.
 REFERENCE_WIDTH = 1242
@@ -70,13 +70,4 @@ class SynthConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        for low, high in (
-            ('focal_factor_low', 'focal_factor_high'),
-            ('camera_height_low', 'camera_height_high'),
-            ('quality_low', 'quality_high'),
-        ):
-            if getattr(self, low) > getattr(self, high):
-                raise ValueError(
-                    f'{low} must be at most {high}, got {getattr(self, low)} and '
-                    f'{getattr(self, high)}'
-                )
+        check_ranges(self, 'focal_factor', 'camera_height', 'quality')

@@ -20,6 +20,7 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.kitti import DONT_CARE, KittiObject
 from smoke_ros.geometry import wrap_angle
 from smoke_ros.preprocess import Image, InputGeometry
+from smoke_ros.random_draws import log_uniform
 from smoke_ros.structures import CameraModel
 
 #: Shifts and scales are multiples of it, as the authors'.
@@ -96,7 +97,7 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     mixing_seed, noise_seed = map(int, rng.integers(1 << 31, size=2))
     distractors = int(rng.integers(config.distractors + 1))
     distractor_seed = int(rng.integers(1 << 31))
-    log_gamma = rng.uniform(math.log(config.gamma_low), math.log(config.gamma_high))
+    gamma = log_uniform(rng, config.gamma_low, config.gamma_high)
     shadows = int(rng.integers(config.shadows + 1))
     shadow_seed = int(rng.integers(1 << 31))
     shift_scale = None
@@ -111,7 +112,7 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
         brightness=float(brightness),
         contrast=float(contrast),
         saturation=float(saturation),
-        gamma=math.exp(log_gamma),
+        gamma=gamma,
         sharpness=float(sharpness),
         noise=float(config.noise * noise),
         mixing_seed=mixing_seed if mixes < config.colour_mixing else None,

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smoke_ros.preprocess import Image
+from smoke_ros.random_draws import log_uniform
 
 #: A shape that would hide more of an object than this is left out.
 MOST_HIDDEN = 0.15
@@ -91,7 +92,7 @@ def _draw_mask(height: int, width: int, rng: np.random.Generator) -> tuple[tuple
 
 def _draw_bar(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Return (n, 2) corners of an upright bar, with something at its top now and then."""
-    width, height = _log_uniform(rng, *BAR_WIDTHS), _log_uniform(rng, *BAR_HEIGHTS)
+    width, height = log_uniform(rng, *BAR_WIDTHS), log_uniform(rng, *BAR_HEIGHTS)
     foot, top = width * rng.uniform(0.7, 1.3), width * rng.uniform(0.5, 1.3)
     left = [(-foot / 2, height / 2), (-top / 2, -height / 2)]
     if rng.random() < 0.3:
@@ -106,7 +107,7 @@ def _draw_blob(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Return (n, 2) corners of a polygon around the origin; with many of them it is round."""
     angles = np.linspace(0, 2 * np.pi, int(rng.choice([3, 4, 5, 6, 8, 24])), endpoint=False)
     angles += rng.uniform(0, 2 * np.pi)
-    radii = [_log_uniform(rng, *BLOB_RADII) for _ in range(2)]
+    radii = [log_uniform(rng, *BLOB_RADII) for _ in range(2)]
     ragged = rng.normal(1.0, 0.15, (len(angles), 1))
     return np.asarray(np.stack((np.cos(angles), np.sin(angles)), 1) * ragged * radii)
 
@@ -135,7 +136,3 @@ def _draw_texture(
     left = int(rng.integers(image.shape[1] - width + 1))
     part = image[top : top + height, left : left + width]
     return part[::-1] * np.float32(rng.uniform(0.5, 1.5))
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smoke_ros.preprocess import Image
+from smoke_ros.random_draws import log_uniform
 
 #: What a shadow leaves of the light, and what a patch of sun adds to it: factors.
 SHADES, SUNS = (0.2, 0.75), (1.3, 2.2)
@@ -40,8 +41,7 @@ def add_shadows(image: Image, count: int, seed: int) -> Image:
     height, width = image.shape[:2]
     light = np.ones((height, width), np.float32)
     for _ in range(count):
-        low, high = SUNS if rng.random() < SUNNY else SHADES
-        gain = np.float32(math.exp(rng.uniform(math.log(low), math.log(high))))
+        gain = np.float32(log_uniform(rng, *(SUNS if rng.random() < SUNNY else SHADES)))
         light *= 1.0 + (gain - 1.0) * _draw_mask(height, width, rng)
     light /= light.mean()
     return np.asarray((image * light[..., None] + 0.5).clip(0, 255), np.uint8)
@@ -57,7 +57,7 @@ def _draw_mask(height: int, width: int, rng: np.random.Generator) -> Mask:
     normal = np.array([math.cos(angle), math.sin(angle)], np.float32)
     middle = rng.uniform(0, width), rng.uniform(0.2, 1.0) * height
     along = (across - middle[0]) * normal[0] + (down - middle[1]) * normal[1]
-    half = 0.5 * height * math.exp(rng.uniform(*np.log(BAND_WIDTHS)))
+    half = 0.5 * height * log_uniform(rng, *BAND_WIDTHS)
     mask = np.abs(along) < half if rng.random() < 0.7 else along > 0.0
     speckles = _draw_speckles(height, width, rng)
     if rng.random() < SPECKLED:
@@ -67,7 +67,7 @@ def _draw_mask(height: int, width: int, rng: np.random.Generator) -> Mask:
 
 
 def _draw_speckles(height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    side = max(1.5, height * math.exp(rng.uniform(*np.log(SPECKLES))))
+    side = max(1.5, height * log_uniform(rng, *SPECKLES))
     cells = math.ceil(height / side) + 1, math.ceil(width / side) + 1
     smooth = cv2.resize(
         rng.normal(0.0, 1.0, cells), (width, height), interpolation=cv2.INTER_CUBIC

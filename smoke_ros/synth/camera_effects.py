@@ -161,6 +161,7 @@ def _stray_light(light: Linear, look: Look, scale: float) -> Linear:
     """Add the glow around what is too bright, and the haze of a dirty or dazzled lens."""
     if look.bloom > 0.0:
         height, width = light.shape[:2]
+        # By a whole number, which is several times as fast as by nearly one.
         small = cv2.resize(
             light[: height // 4 * 4, : width // 4 * 4], None, fx=0.25, fy=0.25,
             interpolation=cv2.INTER_AREA,

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from smoke_ros.random_draws import log_uniform
 from smoke_ros.structures import FloatArray, Vector3
 from smoke_ros.synth.scene import Light
 from smoke_ros.synth.street import Generator
@@ -47,8 +48,8 @@ def _light(rng: Generator, azimuth: float, elevation_deg: float, clouds: float) 
     horizon = (CLEAR_HORIZON * (1.0 - clouds) + 1.05 * CLOUD * clouds) * dim
     if elevation_deg < 15.0:
         horizon = horizon * (1.15, 0.95, 0.8)
-    brightness = float(np.exp(rng.uniform(np.log(0.7), np.log(1.8))))
-    haze = float(np.exp(rng.uniform(np.log(2e-4), np.log(2.5e-3))))
+    brightness = log_uniform(rng, 0.7, 1.8)
+    haze = log_uniform(rng, 2e-4, 2.5e-3)
     if rng.random() < 0.03:
         haze = float(rng.uniform(0.004, 0.012))
     return Light(

@@ -121,8 +121,9 @@ class Renderer:
         )
         self._noise.build_mipmaps()
         self._noise.filter = (context.LINEAR_MIPMAP_NEAREST, context.LINEAR)
-        full_screen = VERSION + FULL_SCREEN_VERTEX
-        self._sky = self._vertex_array(full_screen, VERSION + LIGHT + SURROUNDINGS + SKY_FRAGMENT)
+        self._sky = self._vertex_array(
+            VERSION + FULL_SCREEN_VERTEX, VERSION + LIGHT + SURROUNDINGS + SKY_FRAGMENT
+        )
         self._contact = self._vertex_array(
             VERSION + INSTANCES + CONTACT_VERTEX, VERSION + CONTACT_FRAGMENT
         )
@@ -179,7 +180,8 @@ class Renderer:
         self._ids.clear(0.0, np.inf, depth=1.0)
         self._draw('ids', seen, clip_from_world)
         self._draw_picture(scene.light, sun, view, shadow, seen, batches)
-        ids_and_depth = _read(self._ids, self.width, self.height, 2)
+        pixels = np.frombuffer(self._ids.read(components=2, dtype='f4'), np.float32)
+        ids_and_depth = pixels.reshape(self.height, self.width, 2)
         return Rendering(
             self._read_picture(), ids_and_depth[..., 0].astype(np.int32),
             ids_and_depth[..., 1].copy(),
@@ -313,8 +315,3 @@ def surroundings(light: Light, sun: FloatArray) -> dict[str, Any]:
         'ground_colour': tuple(ground.tolist()),
         'clouds': light.clouds,
     }
-
-
-def _read(framebuffer: Any, width: int, height: int, components: int) -> Float32Array:
-    data = framebuffer.read(components=components, dtype='f4')
-    return np.frombuffer(data, np.float32).reshape(height, width, components)

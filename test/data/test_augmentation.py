@@ -49,7 +49,7 @@ def test_crops_lie_within_the_image_or_around_it(low, high):
     assert widths.max() == pytest.approx(high, abs=0.01)
 
 
-def test_crops_of_no_width_are_refused():
+def test_ranges_the_wrong_way_round_are_refused():
     with pytest.raises(ValueError, match=r'gamma_low must be at most gamma_high \(1\), got 2'):
         DataConfig(gamma_low=2.0)
     with pytest.raises(ValueError, match='crop_low must be at most crop_high'):

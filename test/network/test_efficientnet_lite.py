@@ -77,15 +77,20 @@ def test_every_feature_reaches_the_necks_output():
     assert all(feature.grad.abs().sum() > 0 for feature in features)
 
 
+def changed_by_a_mark(neck, feature, row, column):
+    """Return rows and columns of the neck's output that one place of a feature reaches."""
+    features = [torch.rand(1, 4, 16, 16), torch.rand(1, 4, 8, 8)]
+    marked = [each.clone() for each in features]
+    marked[feature][0, :, row, column] += 10.0
+    with torch.no_grad():
+        changed = (neck(marked) - neck(features)).abs().sum(1)[0] > 0
+    return changed.nonzero(as_tuple=True)
+
+
 def test_a_feature_keeps_its_place_through_the_neck():
     """A mark in the coarse map changes the fine pixels that it covers, and their neighbours."""
     neck = FpnNeck((4, 4), 16, 'bn').eval()
-    fine, coarse = torch.rand(1, 4, 16, 16), torch.rand(1, 4, 8, 8)
-    marked = coarse.clone()
-    marked[0, :, 2, 5] += 10.0
-    with torch.no_grad():
-        changed = (neck([fine, marked]) - neck([fine, coarse])).abs().sum(1)[0] > 0
-    rows, columns = changed.nonzero(as_tuple=True)
+    rows, columns = changed_by_a_mark(neck, feature=1, row=2, column=5)
     assert (rows.min(), rows.max()) == (3, 6)
     assert (columns.min(), columns.max()) == (9, 12)
 
@@ -106,12 +111,7 @@ def test_fresh_wide_blocks_change_nothing(norm):
 def test_a_wide_block_looks_three_places_far():
     neck = FpnNeck((4, 4), 16, 'bn', blocks=1).eval()
     torch.nn.init.ones_(neck.blocks[0][0].layers[-1].weight)
-    fine, coarse = torch.rand(1, 4, 16, 16), torch.rand(1, 4, 8, 8)
-    marked = fine.clone()
-    marked[0, :, 7, 8] += 10.0
-    with torch.no_grad():
-        changed = (neck([marked, coarse]) - neck([fine, coarse])).abs().sum(1)[0] > 0
-    rows, columns = changed.nonzero(as_tuple=True)
+    rows, columns = changed_by_a_mark(neck, feature=0, row=7, column=8)
     assert (rows.min(), rows.max()) == (7 - 1 - 3, 7 + 1 + 3)
     assert (columns.min(), columns.max()) == (8 - 1 - 3, 8 + 1 + 3)
 
