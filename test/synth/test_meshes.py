@@ -3,11 +3,14 @@ import pytest
 
 from smoke_ros.synth.meshes import catalogue as catalogue_module
 from smoke_ros.synth.meshes.catalogue import Catalogue
+from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES
+from smoke_ros.synth.meshes.shapes import TAILLIGHT
 
 RANGES_M = {  # length, height, width
     'Car': ((3.0, 5.7), (1.2, 2.0), (1.45, 2.05)),
     'Van': ((4.4, 6.2), (1.9, 2.5), (1.75, 2.2)),
-    'Truck': ((6.0, 17.0), (2.5, 4.4), (2.2, 3.0)),
+    # From light lorries to articulated ones.
+    'Truck': ((5.2, 17.0), (2.1, 4.4), (1.9, 3.0)),
     'Tram': ((12.0, 20.0), (3.0, 4.2), (2.2, 2.8)),
     'Pedestrian': ((0.2, 1.5), (1.0, 2.05), (0.35, 0.9)),
     'Cyclist': ((1.6, 2.0), (1.45, 2.1), (0.4, 0.8)),
@@ -91,6 +94,26 @@ def test_vehicles_face_forwards(catalogue):
         head_light = at_end & (np.abs(r - 0.75) < 1e-3) & (np.abs(b - 0.78) < 1e-3)
         assert mesh.positions[red_light, 0].max() < 0.0, model.name
         assert mesh.positions[head_light, 0].min() > 0.0, model.name
+
+
+def test_light_lorries_are_hardly_larger_than_vans(catalogue):
+    lorries = [model for model in catalogue.vehicles if model.name.startswith('light_')]
+    assert len(lorries) == len(LIGHT_LORRIES)
+    for model in lorries:
+        length, height, width = model.dimensions
+        assert model.class_name == 'Truck'
+        assert length < 7.2 and height < 3.3 and width < 2.5, (model.name, model.dimensions)
+
+
+def test_trailers_have_wheels_lights_and_nobody_to_pull_them(catalogue):
+    trailers = [model for model in catalogue.distractors if model.name.startswith('trailer')]
+    assert {model.class_name for model in trailers} == {'Misc'}
+    for model in trailers:
+        length, height, width = model.dimensions
+        assert 2.5 < length < 4.6 and 0.7 < height < 2.4 and 1.2 < width < 2.3, model.dimensions
+        mesh = model.meshes[0]
+        lights = np.all(np.abs(mesh.colours - TAILLIGHT.colour) < 1e-3, axis=1)
+        assert lights.any() and mesh.positions[lights, 0].max() < 0.0
 
 
 def test_cars_have_few_triangles(catalogue):

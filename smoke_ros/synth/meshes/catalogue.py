@@ -10,14 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from smoke_ros.structures import Vector3
-from smoke_ros.synth.meshes import buildings, cars, furniture, people, plants, trucks
+from smoke_ros.synth.meshes import (
+    buildings,
+    cars,
+    furniture,
+    light_lorries,
+    people,
+    plants,
+    trucks,
+)
 from smoke_ros.synth.scene import Mesh
 
 #: One model in so many is kept from training, for the test set.
 HELD_OUT_EVERY = 6
 #: How many of each kind are built in.
 CARS_PER_STYLE, VANS, PICKUPS, TRUCKS_PER_KIND, BUSES, TRAMS = 9, 14, 4, 3, 5, 2
-PEOPLE, CYCLISTS, MOTORCYCLES = 48, 20, 4
+PEOPLE, CYCLISTS, MOTORCYCLES, TRAILERS = 48, 20, 4, 6
 TREES, BUSHES, HEDGES, BUILDINGS, LAMPS, SIGNS = 14, 6, 6, 30, 6, 16
 
 #: KITTI's types of vehicles; others of a folder, such as motorcycles, are distractors.
@@ -64,7 +72,7 @@ class Catalogue:
     vehicles: list[Model] = field(default_factory=list)
     people: list[Model] = field(default_factory=list)
     cyclists: list[Model] = field(default_factory=list)
-    #: Motorcycles, bins, bollards, shelters: about as large as what is labelled, but not.
+    #: Motorcycles, trailers, bins, bollards: about as large as what is labelled, but not.
     distractors: list[Model] = field(default_factory=list)
     trees: list[Model] = field(default_factory=list)
     #: Pieces along x, as the fences; the first fence is a guard rail.
@@ -94,6 +102,7 @@ class Catalogue:
             cyclists=make('cyclist', 'Cyclist', _one(people.make_cyclist), CYCLISTS),
             distractors=[
                 *make('motorcycle', 'Misc', _one(furniture.make_motorcycle), MOTORCYCLES),
+                *make('trailer', 'Misc', _one(furniture.make_trailer), TRAILERS),
                 *make('bin', '', _one(furniture.make_bin), 3),
                 *make('bollard', '', _one(furniture.make_bollard), 1),
                 *make('bus_stop', '', _one(furniture.make_bus_stop), 2),
@@ -168,6 +177,9 @@ def _make_vehicles(rng: np.random.Generator) -> list[Model]:
     models += make('van', 'Van', _make_van, VANS)
     for kind in trucks.TRUCKS:
         models += make(kind, 'Truck', partial(_make_truck, kind), TRUCKS_PER_KIND)
+    for kind in light_lorries.LIGHT_LORRIES:
+        maker = partial(_make_light_lorry, kind)
+        models += make(kind, 'Truck', maker, TRUCKS_PER_KIND)
     models += make('bus', 'Truck', _one(trucks.make_bus), BUSES)
     models += make('tram', 'Tram', _one(partial(trucks.make_bus, tram=True)), TRAMS)
     # Of large kinds there are few, so every so many of all of them are held out.
@@ -192,6 +204,10 @@ def _make_van(name: str, rng: np.random.Generator) -> Sequence[Mesh]:
 
 def _make_truck(kind: str, name: str, rng: np.random.Generator) -> Sequence[Mesh]:
     return [trucks.make_truck(name, kind, rng)]
+
+
+def _make_light_lorry(kind: str, name: str, rng: np.random.Generator) -> Sequence[Mesh]:
+    return [light_lorries.make_light_lorry(name, kind, rng)]
 
 
 def _one(maker: Callable[[str, np.random.Generator], Mesh]) -> Maker:

@@ -10,6 +10,7 @@ from smoke_ros.synth.meshes.shapes import (
     HEADLIGHT,
     PAINT,
     PLASTIC,
+    PLATE,
     RUBBER,
     STEEL,
     TAILLIGHT,
@@ -197,4 +198,31 @@ def make_motorcycle(name: str, rng: np.random.Generator) -> Mesh:
     builder.ball((0.55, 0, 0.88), (0.08, 0.1, 0.1), HEADLIGHT, sides=8, rings=4)
     builder.box((-0.85, -0.08, 0.72), (-0.78, 0.08, 0.8), TAILLIGHT)
     builder.tube((-0.75, -0.17, 0.38), (-0.1, -0.17, 0.34), 0.05, CHROME, sides=6)
+    return builder.build()
+
+
+def make_trailer(name: str, rng: np.random.Generator) -> Mesh:
+    """Make a car's trailer that nothing pulls: low walls on two wheels, some under canvas."""
+    builder = Builder(name)
+    length, width = float(rng.uniform(2.0, 3.2)), float(rng.uniform(1.2, 1.8))
+    floor, wall = float(rng.uniform(0.45, 0.6)), float(rng.uniform(0.3, 0.5))
+    half, rear, front = width / 2, -length / 2, length / 2
+    look = GALVANISED if rng.random() < 0.6 else WOOD
+    builder.box((rear, -half, floor), (front, half, floor + wall), look)
+    if rng.random() < 0.6:
+        top = floor + wall + float(rng.uniform(0.3, 1.2))
+        shade = float(rng.uniform(0.02, 0.5))
+        cover = Look((shade, shade, shade) if rng.random() < 0.5 else (0.02, 0.04, 0.2))
+        builder.box((rear + 0.02, 0.02 - half, floor + wall), (front - 0.02, half - 0.02, top),
+                    cover)  # fmt: skip
+    builder.box((rear - 0.02, -half, floor - 0.16), (rear + 0.04, half, floor - 0.02), PLASTIC)
+    builder.box((rear - 0.04, -0.26, floor - 0.14), (rear - 0.02, 0.26, floor - 0.03), PLATE)
+    for side in (-1, 1):
+        y = side * (half - 0.14)
+        builder.box((rear - 0.05, y - 0.12, floor - 0.14), (rear, y + 0.12, floor - 0.03),
+                    TAILLIGHT)  # fmt: skip
+        add_wheel(builder, (-0.1, side * (half + 0.1), 0.3), 0.3, 0.16, GALVANISED, spokes=0)
+        builder.tube((front, side * 0.4 * half, floor), (front + 1.1, 0, floor), 0.04, GALVANISED)
+    builder.tube((front + 0.9, 0, floor + 0.1), (front + 0.9, 0, 0.08), 0.03, GALVANISED)
+    builder.ball((front + 0.9, 0, 0.1), (0.1, 0.04, 0.1), RUBBER)
     return builder.build()

@@ -285,3 +285,20 @@ def add_sheet(
         triangles = triangles[:, ::-1]
     lifted = points.reshape(-1, 3) + lift * normals
     builder.add(lifted, triangles, look, normals=normals, shade=shade)
+
+
+def add_panel(
+    builder: Builder, x: tuple[float, float], y: float, z: tuple[float, float], look: Look
+) -> None:
+    """Add a flat panel on the side of a vehicle, which is that of y's sign."""
+    corners = np.array([(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])])
+    builder.quad(corners if y < 0 else corners[::-1], look)
+
+
+def add_end_panel(
+    builder: Builder, x: tuple[float, ...], half: float, z: tuple[float, float], look: Look
+) -> None:
+    """Add a panel at the end of a vehicle, whose foot and top may be at different places."""
+    corners = np.array([(x[0], -half, z[0]), (x[0], half, z[0]), (x[1], half, z[1]),
+                        (x[1], -half, z[1])])  # fmt: skip
+    builder.quad(corners if x[0] > 0 else corners[::-1], look)
