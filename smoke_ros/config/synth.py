@@ -17,7 +17,7 @@ class SynthConfig:
     width: int = option(1242, 'width of the images', unit='px', low=64, high=4096)
     height: int = option(375, 'height of the images', unit='px', low=64, high=4096)
     supersampling: float = option(
-        1.25, 'pictures are drawn larger by this factor and shrunk: edges are smoother, and it '
+        1.15, 'pictures are drawn larger by this factor and shrunk: edges are smoother, and it '
         'takes longer', low=1.0, high=4.0,
     )  # fmt: skip
     focal_length: float = option(

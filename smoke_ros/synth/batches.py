@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.gpu_meshes import GpuMesh, GpuMeshes
-from smoke_ros.synth.projection import world_from_object, worlds_from_objects
+from smoke_ros.synth.levels import coarsest
+from smoke_ros.synth.projection import (
+    SHADOW_CASTERS_M,
+    world_from_object,
+    worlds_from_objects,
+)
 from smoke_ros.synth.scene import BACKGROUND, Instance, Mesh, Viewpoint
 
 if TYPE_CHECKING:
@@ -60,7 +66,7 @@ class Batches:
         self, context: moderngl.Context, meshes: GpuMeshes, instances: Sequence[Instance],
         view: Viewpoint,
     ) -> None:  # fmt: skip
-        casters = [each.mesh.coarse or each.mesh for each in instances]
+        casters = [coarsest(each.mesh) for each in instances]
         self._meshes = [meshes.get(instance.mesh) for instance in instances]
         self._casters = [meshes.get(mesh) for mesh in casters]
         self._matrices = worlds_from_objects(instances)
@@ -72,8 +78,8 @@ class Batches:
         eye = np.linalg.inv(view.camera_from_world)[:3, 3]
         # The far side: large things, such as the ground, come last.
         self._distances = np.linalg.norm(self._centres - eye, axis=1) + self._radii
-        is_coarse = [each.mesh is mesh for each, mesh in zip(instances, casters, strict=True)]
-        order = _group_by_mesh(casters, is_coarse, self._distances)
+        triangles = [len(each.mesh.triangles) for each in instances]
+        order = _group_by_mesh(casters, triangles, self._distances)
         self._order = np.array(order, dtype=int)
         self._places = np.argsort(self._order).tolist()
         rows = np.zeros((len(instances), INSTANCE_FLOATS), np.float32)
@@ -94,26 +100,44 @@ class Batches:
         """Return instances by their places among those given, each for itself."""
         return [Batch(self._meshes[index], self._places[index], 1) for index in indices]
 
-    def reached_by(self, clip_from_world: FloatArray, *, casting: bool = False) -> list[Batch]:
-        """Return what may be inside a view, by the spheres around the instances.
+    def reached_by(self, clip_from_world: FloatArray) -> list[Batch]:
+        """Return what may be inside a view, by the spheres around the instances."""
+        planes = _sides(clip_from_world)
+        return self._batches(self._meshes, _inside(planes, self._centres, self._radii))
+
+    def casting_into(
+        self, clip_from_world: FloatArray, shadow_clip_from_world: FloatArray, sun: FloatArray,
+        lowest: float,
+    ) -> list[Batch]:  # fmt: skip
+        """Return what may shade something in a view, with coarse meshes where there are any.
 
         Parameters
         ----------
         clip_from_world
             The view.
-        casting
-            Whether a shadow is all that is drawn, for which coarse meshes do.
+        shadow_clip_from_world
+            That of the shadow map.
+        sun
+            (3,) unit vector to the sun.
+        lowest
+            Height below which nothing is, metres.
         """
-        meshes = self._casters if casting else self._meshes
-        planes = np.concatenate([clip_from_world[3] + s * clip_from_world[:3] for s in (1, -1)])
-        planes = planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
-        inside = self._centres @ planes[:, :3].T + planes[:, 3] > -self._radii[:, None]
-        reached = inside.all(axis=1)[self._order]
+        casts = _inside(_sides(shadow_clip_from_world), self._centres, self._radii)
+        # A sphere's shadow is a tube down to the ground; the view sees none of it if all of it is
+        # outside of one of the view's sides.
+        fall = (self._centres[:, 2] + self._radii - lowest) / max(float(sun[2]), 1e-3)
+        ends = self._centres - np.clip(fall, 0.0, SHADOW_CASTERS_M)[:, None] * sun
+        planes = _sides(clip_from_world)
+        seen = _reach(planes, self._centres, self._radii) | _reach(planes, ends, self._radii)
+        return self._batches(self._casters, casts & seen.all(axis=1))
+
+    def _batches(self, meshes: Sequence[GpuMesh], drawn: npt.NDArray[np.bool_]) -> list[Batch]:
+        """Join neighbours of one mesh among the instances that are drawn."""
         batches: list[Batch] = []
         last: GpuMesh | None = None
-        for position, (index, drawn) in enumerate(zip(self._order, reached, strict=True)):
+        for position, index in enumerate(self._order.tolist()):
             mesh = meshes[index]
-            if not drawn:
+            if not drawn[index]:
                 last = None
             elif last is not None and mesh is last:
                 batches[-1] = Batch(mesh, batches[-1].first, batches[-1].count + 1)
@@ -142,17 +166,32 @@ class Batches:
         return rows
 
 
+def _sides(clip_from_world: FloatArray) -> FloatArray:
+    """Return a view's six sides, (6, 4): unit normals that point inwards, and offsets."""
+    planes = np.concatenate([clip_from_world[3] + s * clip_from_world[:3] for s in (1, -1)])
+    return planes / np.linalg.norm(planes[:, :3], axis=1, keepdims=True)
+
+
+def _reach(planes: FloatArray, centres: FloatArray, radii: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which spheres are not entirely on the outer side of which plane, (N, 6)."""
+    return np.asarray(centres @ planes[:, :3].T + planes[:, 3] > -radii[:, None])
+
+
+def _inside(planes: FloatArray, centres: FloatArray, radii: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(_reach(planes, centres, radii).all(axis=1))
+
+
 def _transform(matrices: FloatArray, points: FloatArray) -> FloatArray:
     return np.einsum('nij,nj->ni', matrices[:, :, :3], points) + matrices[:, :, 3]
 
 
 def _group_by_mesh(
-    meshes: Sequence[Mesh], is_coarse: Sequence[bool], distances: FloatArray
+    casters: Sequence[Mesh], triangles: Sequence[int], distances: FloatArray
 ) -> list[int]:
-    """Order instances by their mesh's nearest, those of one by level and their own distance."""
+    """Order instances by their model's nearest, those of one by level and their own distance."""
     groups: dict[int, list[int]] = {}
     for index in np.argsort(distances, kind='stable').tolist():
-        groups.setdefault(id(meshes[index]), []).append(index)
+        groups.setdefault(id(casters[index]), []).append(index)
     return [
-        index for group in groups.values() for index in sorted(group, key=is_coarse.__getitem__)
+        index for group in groups.values() for index in sorted(group, key=lambda i: -triangles[i])
     ]

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from smoke_ros.synth.projection import NEAR_M
-from smoke_ros.synth.scene import Instance, Viewpoint
+from smoke_ros.synth.scene import Instance, Mesh, Viewpoint
 
-#: Height in the picture below which a coarse mesh does, pixels.
-COARSE_BELOW_PX = 56.0
+#: Heights in the picture below which a mesh's coarse form does, and that one's, pixels.
+COARSE_BELOW_PX = (80.0, 28.0)
 
 
 def choose_levels(instances: Sequence[Instance], view: Viewpoint) -> list[Instance]:
@@ -21,10 +21,24 @@ def choose_levels(instances: Sequence[Instance], view: Viewpoint) -> list[Instan
     agree.
     """
     return [
-        each if each.mesh.coarse is None or _height_px(each, view) >= COARSE_BELOW_PX
-        else replace(each, mesh=each.mesh.coarse)
+        each if each.mesh.coarse is None else replace(each, mesh=_level(each, view))
         for each in instances
-    ]  # fmt: skip
+    ]
+
+
+def coarsest(mesh: Mesh) -> Mesh:
+    """Return the form of a mesh that has the fewest triangles."""
+    while mesh.coarse is not None:
+        mesh = mesh.coarse
+    return mesh
+
+
+def _level(instance: Instance, view: Viewpoint) -> Mesh:
+    height, mesh = _height_px(instance, view), instance.mesh
+    for below in COARSE_BELOW_PX:
+        if height < below and mesh.coarse is not None:
+            mesh = mesh.coarse
+    return mesh
 
 
 def _height_px(instance: Instance, view: Viewpoint) -> float:

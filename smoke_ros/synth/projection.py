@@ -16,6 +16,8 @@ NEAR_M, FAR_M = 0.15, 1200.0
 #: How far ahead of the camera the sun throws shadows, and how far off what throws them may be,
 #: metres.
 SHADOW_AHEAD_M, SHADOW_CASTERS_M = 65.0, 120.0
+#: How far below the camera the ground is at most where shadows fall, metres.
+LOWEST_M = 4.0
 
 #: x1, y1, x2, y2 in pixels.
 Window = tuple[float, float, float, float]
@@ -110,7 +112,7 @@ def shadow_from_world(view: Viewpoint, sun: FloatArray) -> FloatArray:
     rays = np.column_stack((corners_px, np.ones(4))) @ np.linalg.inv(camera.K).T
     far = eye + SHADOW_AHEAD_M * rays @ world_from_camera[:3, :3].T
     # What is high above the road is not worth the map's resolution.
-    far[:, 2] = np.clip(far[:, 2], eye[2] - 4.0, eye[2] + 8.0)
+    far[:, 2] = np.clip(far[:, 2], eye[2] - LOWEST_M, eye[2] + 8.0)
     points = (
         np.concatenate((far, [eye, eye + np.array([0, 0, 3.0]), eye - np.array([0, 0, 2.0])]))
         @ axes.T

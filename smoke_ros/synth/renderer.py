@@ -21,7 +21,7 @@ from smoke_ros.synth.batches import Batch, Batches, draw_batch
 from smoke_ros.synth.gpu_meshes import GpuMeshes
 from smoke_ros.synth.levels import choose_levels
 from smoke_ros.synth.meshes.textures import tiling_noise
-from smoke_ros.synth.projection import clip_from_camera, shadow_from_world
+from smoke_ros.synth.projection import LOWEST_M, clip_from_camera, shadow_from_world
 from smoke_ros.synth.scene import Float32Array, Light, Scene, Viewpoint
 from smoke_ros.synth.shaders import (
     CONTACT_FRAGMENT,
@@ -174,7 +174,9 @@ class Renderer:
         # map is no mirror: there it is the sides away from the sun that are drawn, so that what
         # lies in the sun does not shade itself.
         self.context.front_face = 'cw'
-        self._draw('shadows', batches.reached_by(shadow_clip, casting=True), shadow_clip)
+        lowest = float(np.linalg.inv(view.camera_from_world)[2, 3]) - LOWEST_M
+        casters = batches.casting_into(clip_from_world, shadow_clip, sun, lowest)
+        self._draw('shadows', casters, shadow_clip)
         seen = batches.reached_by(clip_from_world)
         self._ids.use()
         self._ids.clear(0.0, np.inf, depth=1.0)

@@ -132,12 +132,13 @@ def test_models_are_the_same_in_whatever_order_they_are_made(catalogue):
     assert first.trees[2].meshes is first.trees[2].meshes
 
 
-def test_coarse_cars_fill_the_same_box_with_a_third_of_the_triangles(catalogue):
-    for model in catalogue.vehicles:
-        if model.class_name not in ('Car', 'Van'):
-            continue
-        for mesh in model.meshes:
-            coarse = mesh.coarse
+def test_coarse_cars_fill_the_same_box_with_ever_fewer_triangles(catalogue):
+    cars = [model for model in catalogue.vehicles if model.class_name in ('Car', 'Van')]
+    for model in cars:
+        (mesh,) = model.meshes
+        assert mesh.coarse.coarse.coarse is None
+        assert len(mesh.coarse.coarse.triangles) < len(mesh.coarse.triangles) / 2.5, model.name
+        for coarse in (mesh.coarse, mesh.coarse.coarse):
             for reduce in (np.min, np.max):
                 np.testing.assert_allclose(
                     reduce(coarse.positions, axis=0), reduce(mesh.positions, axis=0), atol=0.005

@@ -6,11 +6,12 @@ import pytest
 from smoke_ros.geometry import box_corners
 from smoke_ros.structures import CameraModel
 from smoke_ros.synth import renderer as renderer_module
+from smoke_ros.synth.batches import Batches
 from smoke_ros.synth.levels import choose_levels
 from smoke_ros.synth.meshes import cars
 from smoke_ros.synth.meshes.shapes import PAINT, Builder
 from smoke_ros.synth.renderer import Renderer, RendererError
-from smoke_ros.synth.scene import Instance, Scene, Viewpoint
+from smoke_ros.synth.scene import Instance, Light, Scene, Viewpoint
 
 WIDTH, HEIGHT = 310, 94
 CAMERA = CameraModel.from_intrinsics([[180.0, 0, 152], [0, 180, 43], [0, 0, 1]], WIDTH, HEIGHT)
@@ -79,23 +80,25 @@ def test_a_car_stays_inside_its_box_and_reaches_its_height(renderer, car, yaw, y
     np.testing.assert_allclose(seen, extent.bbox_xyxy_px, atol=1.0)
 
 
+@pytest.mark.parametrize(('x', 'level'), [(7.5, 1), (14.0, 2)])
 @pytest.mark.parametrize(('yaw', 'y'), [(0.0, 0.0), (0.5, -1.5), (-2.2, 3.0), (np.pi / 2, 1.0)])
 def test_a_far_car_is_drawn_coarsely_and_its_pixels_reach_the_box_of_the_fine_one(
-    renderer, car, yaw, y
+    renderer, car, x, level, yaw, y
 ):
-    instance = Instance(car, (14.0, y, 0.0), yaw, object_id=1)
+    instance = Instance(car, (x, y, 0.0), yaw, object_id=1)
     near = Instance(car, (5.0, 0.0, 0.0), object_id=2)
-    assert choose_levels([instance, near], VIEW)[0].mesh is car.coarse
-    assert choose_levels([instance, near], VIEW)[1] is near
+    meshes = [each.mesh for each in choose_levels([instance, near], VIEW)]
+    assert meshes == [[car, car.coarse, car.coarse.coarse][level], car]
     seen = bounds(renderer.render(Scene([instance]), VIEW).ids == 1)
     fine = Instance(replace(car, coarse=None), instance.position, yaw, object_id=1)
     fine_ids = renderer.render(Scene([fine]), VIEW).ids
     np.testing.assert_allclose(seen, bounds(fine_ids == 1), atol=1.0)
     extent = renderer.areas(Scene([instance]), VIEW)[1]
-    # As above: a sharp tip may end before a pixel's centre.
-    np.testing.assert_allclose(extent.bbox_xyxy_px, seen, atol=1.25)
-    assert extent.area_px == np.count_nonzero(renderer.render(Scene([instance]), VIEW).ids == 1)
-    assert extent.area_px == pytest.approx(np.count_nonzero(fine_ids == 1), rel=0.05)
+    # As above a tip may end before a pixel's centre; those of coarse cars are sharper, and the
+    # extent is only where an area is looked for.
+    np.testing.assert_allclose(extent.bbox_xyxy_px, seen, atol=1.6)
+    assert extent.inside_px == np.count_nonzero(renderer.render(Scene([instance]), VIEW).ids == 1)
+    assert extent.inside_px == pytest.approx(np.count_nonzero(fine_ids == 1), rel=0.05)
 
 
 def test_a_one_sided_box_looks_as_one_with_both_sides(renderer):
@@ -197,6 +200,36 @@ def test_the_sun_throws_a_shadow(renderer):
     # The sun stands to the front left: the shadow falls to the near right of the post.
     x, y = CAMERA.project(CAMERA_FROM_WORLD[:3] @ (12.2, 0.0, 0.0, 1.0)).round().astype(int)
     assert shaded[y, x].sum() < 0.8 * lit[y, x].sum()
+
+
+@pytest.mark.parametrize('sun', [(0.0, 1.0, 0.5), (-1.0, 0.2, 0.3), (-0.3, -0.9, 0.15)])
+def test_what_is_out_of_view_shades_what_is_in_it(renderer, monkeypatch, sun):
+    """Casters whose shadows nobody sees are left out; no pixel may differ for it."""
+    land = Instance(
+        Builder('land').box((-80, -80, -0.1), (80, 80, 0), PAINT).build(), (0, 0, -0.1)
+    )
+    rng = np.random.default_rng(2)
+    places = np.column_stack((rng.uniform(-25, 50, 60), rng.uniform(-30, 30, 60))).tolist()
+    posts = [Instance(box((0.6, 5.0, 0.6)), (x, y, 0.0)) for x, y in places]
+    scene = Scene([land, *posts], Light(sun_direction=sun))
+    drawn = []
+    draw = renderer_module.draw_batch
+    monkeypatch.setattr(
+        renderer_module, 'draw_batch',
+        lambda context, name, batch: (drawn.append(name), draw(context, name, batch)),
+    )  # fmt: skip
+    picture = renderer.render(scene, VIEW).image
+    few = drawn.count('shadows')
+    monkeypatch.setattr(
+        Batches, 'casting_into', lambda self, view, shadow_view, sun, lowest:
+        self.reached_by(shadow_view),
+    )  # fmt: skip
+    drawn.clear()
+    assert np.array_equal(picture, renderer.render(scene, VIEW).image)
+    assert few < drawn.count('shadows')
+    # And some of those out of view do matter.
+    seen = [land, *(post for post in posts if abs(post.position[1]) < 0.85 * post.position[0])]
+    assert not np.array_equal(picture, renderer.render(Scene(seen, scene.light), VIEW).image)
 
 
 def test_a_camera_of_another_size_is_refused(renderer):

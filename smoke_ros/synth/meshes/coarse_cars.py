@@ -1,8 +1,11 @@
-"""Cars as they are drawn far away and into shadows: a quarter of the triangles, the same box."""
+"""Cars as they are drawn far away and into shadows, in the same box as the fine ones.
+
+There are two levels: a quarter of the triangles, and a tenth, with neither arches nor mirrors.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +28,36 @@ from smoke_ros.synth.meshes.shapes import (
 )
 from smoke_ros.synth.scene import Mesh
 
-#: Where the body is sampled up its side and across its ends, the cabin across.
-ROWS = np.array([0.0, 0.3, 0.65, 0.92, 1.0])
-END_ACROSS = np.array([-1.0, -0.94, -0.65, 0.0, 0.65, 0.94, 1.0])
-CABIN_ACROSS = np.array([-1.0, -0.8, -0.4, 0.4, 0.8, 1.0])
-#: Metres that windows and lights stand out, more than the flat pieces below them are bent.
-LIFT_M = 0.02
-WHEEL_SIDES = 9
+
+@dataclass(frozen=True)
+class Detail:
+    """Where a car is sampled; see :class:`~smoke_ros.synth.meshes.car_body.Shape`."""
+
+    #: Up the body's side.
+    rows: tuple[float, ...]
+    #: Across the body's ends.
+    end_across: tuple[float, ...]
+    #: Across the cabin.
+    cabin_across: tuple[float, ...]
+    #: Along the middle of the cabin.
+    profile: tuple[float, ...]
+    #: Points of a window along its edges.
+    window: int
+    wheel_sides: int
+    #: Metres that windows and lights stand out, more than the flat pieces below them are bent.
+    lift_m: float
+    #: Arches over the wheels, mirrors, bumpers, and lights that reach round the corners.
+    has_trim: bool
+
+
+COARSE = Detail(
+    (0.0, 0.3, 0.65, 0.92, 1.0), (-1.0, -0.94, -0.65, 0.0, 0.65, 0.94, 1.0),
+    (-1.0, -0.8, -0.4, 0.4, 0.8, 1.0), (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0), 3, 9, 0.02, True,
+)  # fmt: skip
+FAR = Detail(
+    (0.0, 0.65, 1.0), (-1.0, -0.65, 0.65, 1.0), (-1.0, -0.5, 0.5, 1.0), (0.0, 1.0, 2.0, 3.0), 2, 6,
+    0.05, False,
+)  # fmt: skip
 
 
 def make_coarse_car(
@@ -40,8 +66,9 @@ def make_coarse_car(
     rim: Look,
     windows: list[tuple[float, float]],
     tail: tuple[float, ...],
+    detail: Detail = COARSE,
 ) -> Mesh:
-    """Make a car that fills the box of a finer one.
+    """Make a car that fills the box of a finer one; it has a still coarser one unless it is FAR.
 
     Parameters
     ----------
@@ -55,16 +82,22 @@ def make_coarse_car(
         Where those of a side start and end, metres along the car; with one there is none behind.
     tail
         Inner edge (part of the half width), foot and top (parts of the height) of its tail lights.
+    detail
+        Of the result.
     """
     builder = Builder(f'{fine.name}_coarse')
-    _add_shell(builder, shape)
-    _add_windows(builder, shape, windows)
-    _add_lights(builder, shape, tail)
-    _add_mirrors(builder, shape, windows[0][0] - 0.12)
+    _add_shell(builder, shape, detail)
+    _add_windows(builder, shape, windows, detail)
+    _add_lights(builder, shape, tail, detail)
+    if detail.has_trim:
+        _add_mirrors(builder, shape, windows[0][0] - 0.12)
     for x in shape.axles:
         for side in (-1, 1):
-            _add_wheel(builder, shape, x, side, rim)
-    return fill_box(builder.build(one_sided=True), fine)
+            _add_wheel(builder, shape, x, side, rim, detail)
+    mesh = fill_box(builder.build(one_sided=True), fine)
+    if detail is FAR:
+        return mesh
+    return replace(mesh, coarse=make_coarse_car(fine, shape, rim, windows, tail, FAR))
 
 
 def fill_box(mesh: Mesh, other: Mesh) -> Mesh:
@@ -75,19 +108,20 @@ def fill_box(mesh: Mesh, other: Mesh) -> Mesh:
     return replace(mesh, positions=(new_low + part * (new_high - new_low)).astype(np.float32))
 
 
-def _stations(shape: Shape) -> FloatArray:
+def _stations(shape: Shape, detail: Detail) -> FloatArray:
     half, reach = shape.length / 2, shape.arch_reach
     arch = np.array([reach, 0.45 * shape.wheel_radius, -0.45 * shape.wheel_radius, -reach])
     arch = np.concatenate(([reach + 2e-3], arch, [-reach - 2e-3]))
     ends = half - np.array([0.0, 0.16])
     feet = shape.x([shape.screen, shape.rear_foot])
-    places = np.concatenate((*(axle + arch for axle in shape.axles), ends, -ends, feet))
+    arches = [axle + arch for axle in shape.axles] if detail.has_trim else []
+    places = np.concatenate((*arches, ends, -ends, feet))
     return np.unique(np.clip(np.round(places, 4), -half, half))[::-1]
 
 
-def _add_shell(builder: Builder, shape: Shape) -> None:
+def _add_shell(builder: Builder, shape: Shape, detail: Detail) -> None:
     half = shape.length / 2
-    stations, rows = _stations(shape), ROWS[:, None]
+    stations, rows = _stations(shape, detail), np.array(detail.rows)[:, None]
     front, rear = shape.x([shape.screen, shape.rear_foot]).tolist()
     for side in (-1, 1):
         add_sheet(builder, shape.body(stations, side, rows), PAINT, (0, side, 0))
@@ -97,14 +131,14 @@ def _add_shell(builder: Builder, shape: Shape) -> None:
         if len(places) > 1:
             add_sheet(builder, shape.body(places[:, None], across, 1.0), PAINT, (0, 0, 1))
     for x in (half, -half):
-        add_sheet(builder, shape.body(x, END_ACROSS, rows), PAINT, (x, 0, 0))
+        add_sheet(builder, shape.body(x, detail.end_across, rows), PAINT, (x, 0, 0))
     inner = 0.40 * shape.width
     top = 0.55 * shape.height * shape.nose + 0.25
     builder.box(
         (0.22 - half, -inner, shape.clearance - 0.03), (half - 0.22, inner, top), UNDERBODY
     )
-    q = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])[:, None]
-    add_sheet(builder, shape.cabin(q, CABIN_ACROSS), PAINT, (0, 0, 1))
+    q = np.array(detail.profile)[:, None]
+    add_sheet(builder, shape.cabin(q, detail.cabin_across), PAINT, (0, 0, 1))
     first, last = shape.side_ends()
     roof_front, roof_rear = shape.cabin([1.0, 2.0], 1.0)[:, 0].tolist()
     x = np.unique([first, roof_front, (roof_front + roof_rear) / 2, roof_rear, last])
@@ -113,37 +147,45 @@ def _add_shell(builder: Builder, shape: Shape) -> None:
         add_sheet(builder, points, PAINT, (0, side, 0))
 
 
-def _add_windows(builder: Builder, shape: Shape, windows: list[tuple[float, float]]) -> None:
-    across = np.array([-0.9, -0.4, 0.4, 0.9])
-    screen = shape.cabin(np.array([0.04, 0.5, 0.93])[:, None], across)
-    add_sheet(builder, screen, GLASS, (1, 0, 0.5), lift=LIFT_M)
+def _add_windows(
+    builder: Builder, shape: Shape, windows: list[tuple[float, float]], detail: Detail
+) -> None:
+    def up(foot: float, top: float) -> FloatArray:
+        return np.linspace(foot, top, detail.window)[:, None]
+
+    across = np.array([-0.9, -0.4, 0.4, 0.9] if detail.has_trim else [-0.9, 0.9])
+    _lay(builder, shape.cabin(up(0.04, 0.93), across), GLASS, (1, 0, 0.5), detail)
     if len(windows) > 1:
-        rear = shape.cabin(np.array([2.1, 2.5, 2.82])[:, None], 0.93 * across)
-        add_sheet(builder, rear, GLASS, (-1, 0, 0.3), lift=LIFT_M)
+        _lay(builder, shape.cabin(up(2.1, 2.82), 0.93 * across), GLASS, (-1, 0, 0.3), detail)
     for first, last in windows:
-        x, up = np.linspace(first, last, 3), np.array([0.1, 0.86])[:, None]
+        x, ends = np.linspace(first, last, detail.window), np.array([0.1, 0.86])[:, None]
         for side in (-1, 1):
-            add_sheet(builder, shape.cabin_side(x, up, side), GLASS, (0, side, 0), lift=LIFT_M)
+            _lay(builder, shape.cabin_side(x, ends, side), GLASS, (0, side, 0), detail)
 
 
-def _add_lights(builder: Builder, shape: Shape, tail: tuple[float, ...]) -> None:
+def _add_lights(builder: Builder, shape: Shape, tail: tuple[float, ...], detail: Detail) -> None:
     x = shape.length / 2
     inner_edge, low, high = tail
     for side in (-1, 1):
         for end, inner, foot, top, look in (
             (x, 0.62, 0.62, 0.82, HEADLIGHT), (-x, inner_edge, low, high, TAILLIGHT),
         ):  # fmt: skip
+            rows = _between(foot, top, detail.rows)
             across = np.array(sorted((side * inner, side * 0.94, side * 0.98)))
-            _lay(builder, shape.body(end, across, _between(foot, top)), look, (end, 0, 0))
-            along = np.array([end - np.sign(end) * 0.21, end])
-            _lay(builder, shape.body(along, side, _between(foot, top)), look, (0, side, 0))
+            _lay(builder, shape.body(end, across, rows), look, (end, 0, 0), detail)
+            if detail.has_trim:
+                along = np.array([end - np.sign(end) * 0.21, end])
+                _lay(builder, shape.body(along, side, rows), look, (0, side, 0), detail)
+    if not detail.has_trim:
+        return
+    ends = np.array(detail.end_across)
     for end, half, foot, top, look in (
         (x, 0.56, 0.6, 0.78, PLASTIC), (x, 0.94, 0.0, 0.12, PLASTIC), (x, 0.3, 0.36, 0.5, PLATE),
         (-x, 0.94, 0.0, 0.15, PLASTIC), (-x, 0.31, 0.45, 0.6, PLATE),
     ):  # fmt: skip
-        inside = END_ACROSS[np.abs(END_ACROSS) < half - 0.01]
-        across = np.concatenate(([-half], inside, [half]))
-        _lay(builder, shape.body(end, across, _between(foot, top)), look, (end, 0, 0))
+        across = np.concatenate(([-half], ends[np.abs(ends) < half - 0.01], [half]))
+        rows = _between(foot, top, detail.rows)
+        _lay(builder, shape.body(end, across, rows), look, (end, 0, 0), detail)
 
 
 def _add_mirrors(builder: Builder, shape: Shape, x: float) -> None:
@@ -153,23 +195,30 @@ def _add_mirrors(builder: Builder, shape: Shape, x: float) -> None:
         builder.box((x - 0.06, low, waist + 0.03), (x + 0.1, high, waist + 0.16), PAINT)
 
 
-def _add_wheel(builder: Builder, shape: Shape, x: float, side: int, rim: Look) -> None:
-    radius, outer = shape.wheel_radius, 0.965 * shape.width / 2
-    angles = np.linspace(0.0, 2.0 * np.pi, WHEEL_SIDES + 1) - np.pi / 2
+def _add_wheel(
+    builder: Builder, shape: Shape, x: float, side: int, rim: Look, detail: Detail
+) -> None:
+    radius, half, sides = shape.wheel_radius, shape.width / 2, detail.wheel_sides
+    # Where the body has no arches, wheels lie on top of it.
+    outer = 0.965 * half if detail.has_trim else half + detail.lift_m
+    angles = np.linspace(0.0, 2.0 * np.pi, sides + 1) - np.pi / 2
     ring = np.stack((np.cos(angles), np.zeros_like(angles), np.sin(angles)), -1)
     middle = np.array([x, 0.0, radius])
-    tread = middle + radius * ring + np.array([0, side, 0]) * [[[outer - 0.18]], [[outer - 0.01]]]
-    faces = grid(2, WHEEL_SIDES + 1)
+    outwards = np.array([0, side, 0])
+    tread = middle + radius * ring + outwards * [[[outer - 0.18]], [[outer - 0.01]]]
+    faces = grid(2, sides + 1)
     builder.add(tread.reshape(-1, 3), faces[:, ::-side], RUBBER, normals=np.tile(ring, (2, 1)))
-    fan = np.array([(0, i, i + 1)[::-side] for i in range(1, WHEEL_SIDES - 1)])
+    fan = np.array([(0, i, i + 1)[::-side] for i in range(1, sides - 1)])
     for part, y, look in ((1.0, outer - 0.01, RUBBER), (0.6, outer, rim)):
         builder.add(middle + part * radius * ring + (0, side * y, 0), fan, look)
 
 
-def _lay(builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike) -> None:
-    add_sheet(builder, points, look, outwards, lift=LIFT_M)
+def _lay(
+    builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, detail: Detail
+) -> None:
+    add_sheet(builder, points, look, outwards, lift=detail.lift_m)
 
 
-def _between(low: float, high: float) -> FloatArray:
-    inside = ROWS[(low + 1e-3 < ROWS) & (high - 1e-3 > ROWS)]
-    return np.concatenate(([low], inside, [high]))[:, None]
+def _between(low: float, high: float, rows: tuple[float, ...]) -> FloatArray:
+    inside = [row for row in rows if low + 1e-3 < row < high - 1e-3]
+    return np.array([low, *inside, high])[:, None]
