@@ -151,7 +151,7 @@ def _add_windows(
     builder: Builder, shape: Shape, windows: list[tuple[float, float]], detail: Detail
 ) -> None:
     def up(foot: float, top: float) -> FloatArray:
-        return np.linspace(foot, top, detail.window)[:, None]
+        return np.asarray(np.linspace(foot, top, detail.window)[:, None])
 
     across = np.array([-0.9, -0.4, 0.4, 0.9] if detail.has_trim else [-0.9, 0.9])
     _lay(builder, shape.cabin(up(0.04, 0.93), across), GLASS, (1, 0, 0.5), detail)
