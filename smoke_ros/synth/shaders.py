@@ -236,11 +236,12 @@ void main() {
         result = mix(result, mirrored(mirror) * mix(0.4, 1.0, open), fresnel);
         result += glare * (0.06 * gloss + fresnel);
         if (gloss > 0.95) { // Through a car's windows others are seen, but for seats and heads.
-            vec2 behind = vec2(place.y + 0.2 * place.x, place.z) * vec2(1.4, 0.9) + 9.0 * own;
-            vec2 gaps = abs(2.0 * fract(behind) - 1.0);
-            float clear = 0.5 * (gaps.x + gaps.y);
+            vec2 behind = vec2(place.y + 0.2 * place.x, place.z) * vec2(1.1, 0.7) + 9.0 * own;
+            vec2 part = fract(behind + 0.2 * behind.yx);
+            vec2 gaps = 4.0 * part * (1.0 - part);
+            float clear = gaps.x * gaps.y;
             float dimmed = fract(17.0 * own);
-            result += 0.5 * dimmed * dimmed * smoothstep(0.45, 0.6, clear) * horizon_colour;
+            result += 0.5 * dimmed * dimmed * smoothstep(0.3, 0.7, clear) * horizon_colour;
         }
     }
 #endif

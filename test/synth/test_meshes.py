@@ -148,6 +148,27 @@ def test_coarse_cars_fill_the_same_box_with_ever_fewer_triangles(catalogue):
             np.testing.assert_allclose(np.linalg.norm(coarse.normals, axis=1), 1.0, atol=1e-3)
 
 
+def test_coarse_plants_have_half_of_the_leaves_and_stand_where_the_fine_ones_do(catalogue):
+    leafy = [
+        mesh
+        for model in (*catalogue.trees, *catalogue.hedges)
+        for mesh in model.meshes
+        if mesh.coarse is not None
+    ]
+    assert len(leafy) >= 2
+    for fine in leafy:
+        for mesh in (fine, fine.coarse):
+            coarse = mesh.coarse
+            assert len(coarse.triangles) <= len(mesh.triangles) / 2, fine.name
+            assert coarse.triangles.max() < len(coarse.positions)
+            assert len(coarse.uv) == len(coarse.normals) == len(coarse.positions)
+            for reduce in (np.min, np.max):
+                apart = reduce(coarse.positions, axis=0) - reduce(fine.positions, axis=0)
+                assert (np.abs(apart) < 0.3 * np.array(fine.dimensions)[[0, 2, 1]]).all(), (
+                    fine.name
+                )
+
+
 def test_the_same_generator_makes_the_same_models(catalogue):
     for first, second in zip(
         catalogue_module._make_vehicles(np.random.default_rng(4))[:3],

@@ -1,8 +1,15 @@
-"""Trees, hedges and bushes: cards of leaves around a trunk or in a row."""
+"""Trees, hedges and bushes: cards of leaves around a trunk or in a row.
+
+Far away crowns have fewer and larger cards, hedges fewer pieces.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.shapes import Builder, Look, grid
@@ -14,6 +21,10 @@ BARK = Look((0.13, 0.1, 0.07))
 LEAF_COLOURS = ((0.16, 0.22, 0.06), (0.11, 0.18, 0.05), (0.22, 0.24, 0.07), (0.1, 0.14, 0.06),
                 (0.25, 0.18, 0.06))  # fmt: skip
 HEDGE_M = (3.0, 0.9, 1.3)
+#: Of a crown's next coarser form: one card in so many is left, larger by this.
+FEWER_CARDS, LARGER_CARDS = 2, 1.3
+#: Places along a hedge's piece.
+HEDGE_STEPS = 9
 
 
 def draw_leaf_texture(rng: np.random.Generator) -> Texture:
@@ -57,7 +68,7 @@ def make_tree(name: str, texture: Texture, rng: np.random.Generator) -> list[Mes
         )
         size = 0.15 * height * (1.15 - up)
     _add_cards(crown, centres, size, np.array([0, 0, middle]), look, rng)
-    return [trunk.build(one_sided=True), crown.build(texture, one_sided=True)]
+    return [trunk.build(one_sided=True), _with_coarse(crown.build(texture, one_sided=True), 2)]
 
 
 def make_bush(name: str, texture: Texture, rng: np.random.Generator) -> list[Mesh]:
@@ -80,12 +91,11 @@ def make_hedge(name: str, texture: Texture, rng: np.random.Generator) -> list[Me
     core = Builder(f'{name}_core', is_grounded=False)
     dark = Look((0.03, 0.04, 0.012), 0.02, paint=1.0)
     core.box((-length / 2, -0.35 * width, 0), (length / 2, 0.35 * width, 0.86 * height), dark)
-    builder = Builder(name, is_grounded=False)
-    steps = np.linspace(-length / 2, length / 2, 9)
+    steps = np.linspace(-length / 2, length / 2, HEDGE_STEPS)
     # Across it: up one side, over the top, down the other.
     section = np.array([(-0.5, 0.0), (-0.52, 0.5), (-0.47, 0.9), (-0.3, 1.0), (0.3, 1.0),
                         (0.47, 0.9), (0.52, 0.5), (0.5, 0.0)])  # fmt: skip
-    bumps = 1.0 + rng.uniform(-0.12, 0.12, (9, 8))
+    bumps = 1.0 + rng.uniform(-0.12, 0.12, (HEDGE_STEPS, 8))
     bumps[-1] = bumps[0]
     points = np.stack(np.broadcast_arrays(
         steps[:, None], section[:, 0] * width * bumps, section[:, 1] * height * bumps
@@ -93,13 +103,46 @@ def make_hedge(name: str, texture: Texture, rng: np.random.Generator) -> list[Me
     normals = points - (0, 0, 0.4 * height)
     normals[..., 0] = 0.0
     uv = np.stack(np.broadcast_arrays(steps[:, None] / 1.2, np.arange(8) * 0.45), -1)
-    shade = 0.45 + 0.55 * section[:, 1] * np.ones((9, 1))
-    builder.add(points.reshape(-1, 3), grid(9, 8), look, normals=normals.reshape(-1, 3),
-                uv=uv.reshape(-1, 2), shade=shade.reshape(-1))  # fmt: skip
+    shade = 0.45 + 0.55 * section[:, 1] * np.ones((HEDGE_STEPS, 1))
+
+    def shell(every: int) -> Builder:
+        """Return the sheet of leaves with one step in so many."""
+        kept = slice(None, None, every)
+        return Builder(name, is_grounded=False).add(
+            points[kept].reshape(-1, 3), grid(len(steps[kept]), 8), look,
+            normals=normals[kept].reshape(-1, 3), uv=uv[kept].reshape(-1, 2),
+            shade=shade[kept].reshape(-1),
+        )  # fmt: skip
+
+    builder = shell(1)
     along, across = rng.uniform(-1.25, 1.25, 10), rng.uniform(-0.3, 0.3, 10) * width
     centres = np.column_stack((along, across, np.full(10, 0.93 * height)))
     _add_cards(builder, centres, np.full(10, 0.25), np.array([0, 0, 0.0]), look, rng)
-    return [core.build(), builder.build(texture)]
+    coarse = replace(shell(4).build(texture), coarse=shell(8).build(texture))
+    return [core.build(), replace(builder.build(texture), coarse=coarse)]
+
+
+def _with_coarse(crown: Mesh, levels: int) -> Mesh:
+    """Return a crown of cards with coarser forms of it."""
+    if levels == 0:
+        return crown
+    cards = crown.positions.reshape(-1, 4, 3)[::FEWER_CARDS]
+    middle = cards.mean(axis=1, keepdims=True)
+    larger = middle + LARGER_CARDS * (cards - middle)
+    larger[..., 2] = np.maximum(larger[..., 2], 0.0)
+
+    def kept(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values.reshape(-1, 4, *values.shape[1:])[::FEWER_CARDS].reshape(
+            -1, *values.shape[1:]
+        )
+
+    coarse = replace(
+        crown, positions=larger.reshape(-1, 3), normals=kept(crown.normals),
+        colours=kept(crown.colours), paint=kept(crown.paint), gloss=kept(crown.gloss),
+        uv=None if crown.uv is None else kept(crown.uv),
+        triangles=crown.triangles[: 2 * len(cards)],
+    )  # fmt: skip
+    return replace(crown, coarse=_with_coarse(coarse, levels - 1))
 
 
 def _add_cards(
