@@ -20,7 +20,7 @@ from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.kitti import DONT_CARE, KittiObject
 from smoke_ros.geometry import wrap_angle
 from smoke_ros.preprocess import Image, InputGeometry
-from smoke_ros.random_draws import log_uniform
+from smoke_ros.random_draws import gaussian_grain, log_uniform
 from smoke_ros.structures import CameraModel
 
 #: Shifts and scales are multiples of it, as the authors'.
@@ -207,7 +207,7 @@ def jitter_colours(image: Image, augmentation: Augmentation) -> Image:
         varied = varied + np.float32(augmentation.sharpness) * (varied - blurred)
     if augmentation.noise:
         rng = np.random.default_rng(augmentation.noise_seed)
-        grain = rng.standard_normal(varied.shape, dtype=np.float32)
+        grain = gaussian_grain(rng, varied.shape, fine=True)
         varied = varied + np.float32(augmentation.noise) * grain
     return (varied + 0.5).clip(0, 255).astype(np.uint8)
 
@@ -222,4 +222,4 @@ def _mix_colours(image: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArr
     kernel = rng.normal(0.0, _FILTERING, (3, 3))
     kernel[1, 1] += 1.0 - kernel.sum()
     filtered = cv2.filter2D(image, -1, kernel.astype(np.float32), borderType=cv2.BORDER_REFLECT)
-    return np.asarray(filtered @ mixture.T.astype(np.float32))
+    return np.asarray(cv2.transform(filtered, mixture.astype(np.float32)))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -180,7 +181,8 @@ class KittiDataset(Dataset[Sample]):
             As they are for the image.
         """
         if drawn.flip:
-            image, camera = np.ascontiguousarray(image[:, ::-1]), augment.flip_camera(camera)
+            image = np.asarray(cv2.flip(image, 1), np.uint8)
+            camera = augment.flip_camera(camera)
             objects = [augment.flip_object(item, camera.width) for item in objects]
         geometry = augment.input_geometry(drawn, (camera.width, camera.height), self.model)
         learnt, ignored = self._sort_labels(objects, geometry)

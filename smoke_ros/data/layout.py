@@ -131,7 +131,7 @@ def read_image(path: Path) -> Image:
     # OpenCV gives half a JPEG file as an image with a grey half, and turns it as EXIF says.
     try:
         with Picture.open(path) as picture:
-            return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+            return cv2.cvtColor(np.asarray(picture.convert('RGB')), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
     except OSError as error:
         raise KittiFormatError(f'{path}: expected an image: {error}') from error
 

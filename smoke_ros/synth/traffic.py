@@ -27,6 +27,11 @@ PAINT_BOUNDS = np.cumsum([share for _, share in PAINTS])
 #: and 1.63 m wide in the mean, less than today's, from which the meshes were made.
 TYPICAL_SCALES = {'Car': (0.91, 0.935, 1.0), 'Van': (0.96, 0.97, 1.0)}
 
+#: Standard deviations of a vehicle's size about its model's: of all of it, and of length, width
+#: and height besides. Lengths and heights of the models vary as those of KITTI's cars already
+#: (0.43 and 0.14 m), their widths less (0.08 rather than 0.10 m); and a make has one size.
+COMMON_SPREAD, SPREADS = 0.008, (0.01, 0.035, 0.005)
+
 #: Classes that are large and must not be taken for cars.
 LARGE = ('Truck', 'Tram', 'Bus', 'Misc')
 #: How far from the camera traffic is put, metres along its street.
@@ -303,8 +308,9 @@ def _draw_distance(rng: Generator, nearest: float, farthest: float) -> float:
 
 def draw_vehicle_scale(model: Model, rng: Generator) -> Vector3:
     """Draw factors on a vehicle's size, about those that give KITTI's mean sizes."""
-    x, y, z = _vary(rng, 0.035)
     length, width, height = TYPICAL_SCALES.get(model.class_name, (1.0, 1.0, 1.0))
+    varied = rng.normal(1.0, COMMON_SPREAD) * rng.normal(1.0, SPREADS, 3)
+    x, y, z = np.clip(varied, 0.6, 1.6).tolist()
     return x * length, y * width, z * height
 
 
