@@ -9,6 +9,7 @@ from pathlib import Path
 
 from smoke_ros.training.learner import NonFiniteLossError
 from smoke_ros.training.loop import Outcome, train
+from smoke_ros.training.memory import keep_freed_memory
 from smoke_ros.training.processes import join_processes
 from smoke_ros.training.run_config import Sections, read_sections
 from smoke_ros.training.state import BEST, FINAL
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; return the exit code."""
     sections = _with_arguments(read_sections(args.config, args.overrides), args)
     out = args.out or Path('runs') / args.config.stem
+    keep_freed_memory()
     with join_processes(args.device) as processes:
         if not processes.is_first:
             logging.getLogger().setLevel(logging.WARNING)

@@ -16,6 +16,7 @@ from smoke_ros.config.training import TrainingConfig
 from smoke_ros.data.dataset import Batch
 from smoke_ros.losses import LossTerms, SmokeLoss, count_positives
 from smoke_ros.network.smoke import Smoke
+from smoke_ros.training.depthwise import train_depthwise_quickly
 from smoke_ros.training.ema import RunningMean
 from smoke_ros.training.freezing import set_training_mode
 from smoke_ros.training.optimiser import learning_rate, make_optimiser, set_learning_rate
@@ -60,6 +61,8 @@ class Learner:
     ) -> None:
         self._memory_format = MEMORY_FORMATS[config.channels_last]
         network.to(processes.device)
+        if processes.device.type == 'cpu':
+            train_depthwise_quickly(network)
         self.network = network.to(memory_format=self._memory_format)  # type: ignore[call-overload]
         set_training_mode(network, freeze_norm=config.freeze_norm)
         self._loss, self._config, self._processes = loss, config, processes
