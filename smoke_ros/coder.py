@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.geometry import Array, rotation_y_from_alpha, unproject
+from smoke_ros.geometry import NEAR_M, Array, rotation_y_from_alpha, unproject
 from smoke_ros.structures import CameraModel
 
 #: Channels of each way to regress a heading.
@@ -40,6 +40,8 @@ class RegressionLayout(NamedTuple):
     #: From the keypoint to the projections of the box's eight corners, in feature pixels: columns
     #: and rows in turn, in the order of geometry.CORNER_SIGNS. Not decoded either.
     corner_points: slice | None = None
+    #: The logarithm of the depth's mean relative error.
+    depth_spread: slice | None = None
     channels: int = 8
 
     @classmethod
@@ -52,7 +54,9 @@ class RegressionLayout(NamedTuple):
             layout = layout._with('centre_offset', 2)
         elif config.keypoint == 'center_3d':
             layout = layout._with('box_2d', 4)
-        return layout._with('corner_points', 16) if config.corner_points else layout
+        if config.corner_points:
+            layout = layout._with('corner_points', 16)
+        return layout._with('depth_spread', 1) if config.depth_spread else layout
 
     def _with(self, name: str, count: int) -> RegressionLayout:
         """Return a layout with a further group of so many channels at its end."""
@@ -144,6 +148,30 @@ def encode_depth(depth: Array, reference: tuple[float, float]) -> Array:
     return (depth - mean) / scale
 
 
+def decode_certainty(regression: Array, depth: Array, model: ModelConfig) -> Array:
+    """Return how likely (...) depths are right within the model's tolerance, from 0 to 1.
+
+    Errors are taken to be distributed as Laplace says, about nothing, their mean size a part of
+    the depth: the part that is regressed, or else the model's ``depth_error``. 1 for a model
+    without a tolerance. After Kendall and Gal (arXiv 1703.04977, section 2.2), and as GUPNet
+    (arXiv 2107.13774, section 3.3) makes a score of it.
+
+    Parameters
+    ----------
+    regression
+        (..., channels).
+    depth
+        (...) in metres, as :func:`decode_depth` gives them, scaled for the camera.
+    """
+    xp = torch if isinstance(depth, torch.Tensor) else np
+    if not model.score_tolerance:
+        return xp.ones_like(depth)
+    channel = RegressionLayout.from_config(model).depth_spread
+    error = model.depth_error if channel is None else xp.exp(regression[..., channel][..., 0])
+    metres = error * xp.clip(depth, NEAR_M, None)
+    return 1.0 - xp.exp(-model.score_tolerance / metres)
+
+
 def decode_dimensions(offset: Array, reference: Array) -> Array:
     """Return (..., 3) dimensions in metres: reference * exp(offset) (equation 4)."""
     exp = torch.exp if isinstance(offset, torch.Tensor) else np.exp
@@ -217,11 +245,15 @@ def decode_location(
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes as arrays: locations (k, 3) and dimensions (k, 3) in metres, rotation_y (k,)."""
+    """Boxes as arrays: locations (k, 3) and dimensions (k, 3) in metres, rotation_y (k,).
+
+    And what multiplies their scores, (k,): see :func:`decode_certainty`.
+    """
 
     locations: Array
     dimensions: Array
     rotation_y: Array
+    certainty: Array
 
 
 def decode_boxes(
@@ -259,4 +291,5 @@ def decode_boxes(
     dimensions = decode_dimensions(regression[:, layout.dimensions], reference)
     alpha = decode_alpha(regression[:, layout.orientation])
     rotation_y = rotation_y_from_alpha(alpha, locations[:, 0], locations[:, 2])
-    return Boxes(locations, dimensions, rotation_y)
+    certainty = decode_certainty(regression, depth, model)
+    return Boxes(locations, dimensions, rotation_y, certainty)

@@ -283,9 +283,11 @@ class Detector:
         wanted: list[Detection3D] = []
         found: list[Detection3D] = []
         drops_duplicates = self.model.duplicate_overlap < 1.0
-        for i, score in enumerate(peaks.scores[index]):
+        scores = peaks.scores[index] * boxes.certainty
+        for i in np.argsort(-scores, kind='stable'):
+            score = scores[i]
             if not score >= threshold or len(wanted) >= most:
-                break  # peaks come sorted by score
+                break  # what is not a number comes last
             name = self.model.classes[peaks.class_ids[index, i]]
             is_wanted = classes is None or name in classes
             if not is_wanted and not drops_duplicates:

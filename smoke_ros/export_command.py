@@ -31,7 +31,10 @@ example:
       --set "trained_on=8000 frames of our own drives" --out mine.pth"""
 
 #: Options of a model that may be changed without training it anew.
-SETTABLE = ('trained_on', 'duplicate_overlap', 'top_k', 'input_width', 'input_height')
+SETTABLE = (
+    'trained_on', 'duplicate_overlap', 'score_tolerance', 'depth_error', 'top_k', 'input_width',
+    'input_height',
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,10 @@ from smoke_ros.geometry import NEAR_M, box_corners, project, wrap_angle
 LEAST_WEIGHT = 0.5
 
 
+#: Relative errors of depth below this are taken to be this large: none is expected to be nothing.
+LEAST_DEPTH_ERROR = 0.003
+
+
 @dataclass(frozen=True, eq=False)
 class LossTerms:
     """The parts of a loss, scalars by name, and their sum."""
@@ -47,8 +51,8 @@ class SmokeLoss(nn.Module):
 
     Its parts are ``heatmap``; of the regression ``orientation``, ``dimensions`` and ``location``
     where disentangled, else ``corners``; where the keypoint asks for them ``centre_offset``
-    (disentangled, center_2d) or ``box_2d`` (center_3d); ``corner_points`` where the model has
-    them; and ``heading`` where it has a weight.
+    (disentangled, center_2d) or ``box_2d`` (center_3d); ``depth_spread`` and ``corner_points``
+    where the model has them; and ``heading`` where it has a weight.
     """
 
     def __init__(self, model: ModelConfig, config: LossConfig | None = None) -> None:
@@ -239,6 +243,9 @@ def regression_losses(
         losses = {'corners': corner_distance(predicted, truth, weights, smooth=smooth)}
     if layout.box_2d is not None:
         losses['box_2d'] = box_2d_distance(objects, layout.box_2d)
+    if layout.depth_spread is not None:
+        surprise = depth_surprise(objects, location[:, 2], layout.depth_spread)
+        losses['depth_spread'] = config.depth_spread_weight * surprise
     if layout.corner_points is not None:
         distance = corner_points_distance(objects, layout.corner_points)
         losses['corner_points'] = config.corner_points_weight * distance
@@ -334,6 +341,19 @@ def corner_points_distance(objects: ObjectOutputs, channels: slice) -> Tensor:
     truth = (points - objects.keypoints[:, None]).flatten(1)
     each = F.l1_loss(objects.regression[:, channels], truth, reduction='none').sum(1)
     return (torch.where(whole, each / extent, 0.0) * objects.weights).sum()
+
+
+def depth_surprise(objects: ObjectOutputs, depth: Tensor, channels: slice) -> Tensor:
+    """Return the sum of how surprising the errors of depths (N,) are to what says how large.
+
+    The negative logarithm of Laplace's density, which is least where the regressed mean error is
+    the mean error (Kendall and Gal, arXiv 1703.04977, equation 8). Depths do not learn from it:
+    those of which the network is unsure would be let off.
+    """
+    ratio = depth.detach().clamp(min=NEAR_M) / objects.locations[:, 2].clamp(min=NEAR_M)
+    error = ratio.log().abs().clamp(min=LEAST_DEPTH_ERROR)
+    spread = objects.regression[:, channels][:, 0]
+    return ((error * torch.exp(-spread) + spread) * objects.weights).sum()
 
 
 def _nearness(objects: ObjectOutputs, model: ModelConfig) -> Tensor:

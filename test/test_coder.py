@@ -9,6 +9,7 @@ from perfect_outputs import labelled_car, perfect_outputs, small_camera, small_m
 from smoke_ros import coder
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.targets import Targets, make_targets
+from smoke_ros.geometry import NEAR_M
 from smoke_ros.preprocess import InputGeometry
 
 KEYPOINTS = ('projected_center', 'center_2d', 'center_3d')
@@ -18,7 +19,7 @@ ORIENTATIONS = ('sincos', 'quaternion')
 def test_the_papers_channels_are_the_default():
     layout = coder.RegressionLayout.from_config(ModelConfig())
     assert layout == (
-        slice(0, 1), slice(1, 3), slice(3, 6), slice(6, 8), None, None, None, 8
+        slice(0, 1), slice(1, 3), slice(3, 6), slice(6, 8), None, None, None, None, 8
     )  # fmt: skip
 
 
@@ -26,7 +27,9 @@ def test_the_papers_channels_are_the_default():
 @pytest.mark.parametrize('orientation', ORIENTATIONS)
 def test_channels_of_a_layout_follow_one_another(keypoint, orientation):
     layout = coder.RegressionLayout.from_config(
-        ModelConfig(keypoint=keypoint, orientation=orientation)
+        ModelConfig(
+            keypoint=keypoint, orientation=orientation, corner_points=True, depth_spread=True
+        )
     )
     taken = [part for part in layout[:-1] if part is not None]
     assert taken[0].start == 0
@@ -138,3 +141,30 @@ def test_a_stored_model_without_the_new_options_is_the_papers():
            if name not in ('keypoint', 'orientation')}  # fmt: skip
     model = from_mapping(ModelConfig, old, 'a checkpoint')
     assert (model.keypoint, model.orientation) == ('projected_center', 'sincos')
+
+
+def test_without_a_tolerance_a_score_is_the_heatmaps():
+    regression, depth = np.zeros((2, 8)), np.array([10.0, 60.0])
+    assert coder.decode_certainty(regression, depth, ModelConfig()).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize('make', [np.asarray, torch.tensor])
+def test_certainty_is_how_likely_a_depth_is_right(make):
+    model = ModelConfig(depth_spread=True, score_tolerance=2.0)
+    regression = np.zeros((4, 9))
+    # Off by 5% in the mean: by 1 m at 20 m, by 2 m at 40 m; and by 20%.
+    regression[:, 8] = np.log([0.05, 0.05, 0.2, 0.05])
+    depth = make([20.0, 40.0, 20.0, -3.0])
+    found = np.asarray(coder.decode_certainty(make(regression), depth, model))
+    # What is behind the camera is no detection, but must not disturb the others.
+    expected = 1 - np.exp([-2.0 / 1.0, -2.0 / 2.0, -2.0 / 4.0, -2.0 / (0.05 * NEAR_M)])
+    np.testing.assert_allclose(found, expected)
+    # As often as errors of that distribution are smaller.
+    errors = np.random.default_rng(0).laplace(0.0, 0.05 * 40.0, 100_000)
+    assert (np.abs(errors) < 2.0).mean() == pytest.approx(found[1], abs=0.005)
+
+
+def test_a_model_that_regresses_no_spread_has_a_typical_error():
+    model = ModelConfig(score_tolerance=2.0, depth_error=0.1)
+    found = coder.decode_certainty(np.zeros((1, 8)), np.array([20.0]), model)
+    np.testing.assert_allclose(found, 1 - np.exp(-1.0))

@@ -116,6 +116,23 @@ def test_a_class_that_is_not_asked_for_still_explains_what_is_seen():
     assert detector.detect(blank(camera), camera, classes=['Cyclist']) == []
 
 
+def test_scores_count_how_likely_a_depth_is_right():
+    camera = make_camera()
+    far = Box3D((6.0, 1.0, 60.0), (3.9, 1.5, 1.6), -1.2)
+    boxes = [('Car', 0.9, far), ('Car', 0.8, CAR)]
+    model = ModelConfig(score_tolerance=2.0, depth_error=0.05)
+    detector = make_detector(camera, boxes, model=model)
+    found = detector.detect(blank(camera), camera)
+    # 20 m away it is off by 1 m in the mean, 60 m away by 3.
+    expected = [0.8 * (1 - np.exp(-2.0)), 0.9 * (1 - np.exp(-2.0 / 3.0))]
+    assert [d.score for d in found] == pytest.approx(expected, abs=1e-3)
+    assert_same_box(found[0], CAR)
+    assert_same_box(found[1], far)
+    (only,) = detector.detect(blank(camera), camera, score_threshold=0.5)
+    assert only == found[0]
+    assert detector.detect(blank(camera), camera, max_detections=1) == [found[0]]
+
+
 def test_single_equals_batched_also_where_cameras_differ():
     cameras = [make_camera(), make_camera(0.5, (640, 480)), make_camera(2.0, (1920, 1080))]
     detector = make_detector(cameras[0])

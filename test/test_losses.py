@@ -9,7 +9,7 @@ from perfect_outputs import labelled_car, perfect_outputs, small_camera, small_m
 from reference_weights import save_checkpoint_of
 
 from smoke_ros.checkpoint import build_from, load_checkpoint
-from smoke_ros.coder import RegressionLayout, decode_depth
+from smoke_ros.coder import RegressionLayout, decode_depth, encode_depth
 from smoke_ros.config.data import DataConfig
 from smoke_ros.config.loss import LossConfig
 from smoke_ros.config.model import FAMILIES
@@ -374,3 +374,43 @@ def test_gradients_of_the_whole_loss(kind, keypoint, orientation):
         return loss(heatmap, regression, targets).total
 
     assert torch.autograd.gradcheck(total, (raw, score))
+
+
+@pytest.mark.parametrize('too_far', [1.0, 1.1, 0.8])
+def test_a_spread_is_best_where_it_is_the_error(too_far):
+    model = small_model(depth_spread=True)
+    targets = make_batch(model, [labelled_car((0.0, 0.0, 20.0), 0.0)])
+    heatmap, regression = perfect_outputs(targets, model)
+    layout = RegressionLayout.from_config(model)
+    regression = regression.double()
+    regression[:, layout.depth] = encode_depth(20.0 * too_far, model.depth_reference)
+    loss = SmokeLoss(model, LossConfig(depth_spread_weight=300.0))
+    error = max(abs(np.log(too_far)), 0.003)
+    spread = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+
+    def at(value):
+        filled = regression.clone()
+        filled[:, layout.depth_spread] = value
+        return loss(heatmap, filled, targets).parts['depth_spread']
+
+    # The negative logarithm of Laplace's density, less that of 2.
+    for value in (-3.0, -1.0, 0.5):
+        expected = error * np.exp(-value) + value
+        assert float(at(torch.tensor(value))) == pytest.approx(expected, rel=1e-4)
+    best = torch.tensor(np.log(error), requires_grad=True)
+    at(best).backward()
+    assert float(best.grad) == pytest.approx(0.0, abs=1e-4)
+    at(spread).backward()
+    assert float(spread.grad) == pytest.approx(1.0 - error, rel=1e-4)
+
+
+def test_depths_do_not_learn_from_how_surprising_they_are():
+    model = small_model(depth_spread=True)
+    targets = make_batch(model, [labelled_car((0.0, 0.0, 20.0), 0.0)])
+    heatmap, regression = perfect_outputs(targets, model)
+    layout = RegressionLayout.from_config(model)
+    regression = regression.requires_grad_()
+    SmokeLoss(model)(heatmap, regression, targets).parts['depth_spread'].backward()
+    assert regression.grad[:, layout.depth_spread].abs().max() > 0
+    regression.grad[:, layout.depth_spread] = 0
+    assert not regression.grad.any()

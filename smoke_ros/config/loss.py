@@ -46,6 +46,9 @@ class LossConfig:
         1.0, "factor of the loss of a model's corner_points: their distances over the extent of "
         'the object in the image', low=0.0, high=1000.0,
     )  # fmt: skip
+    depth_spread_weight: float = option(
+        1.0, "factor of the loss of a model's depth_spread", low=0.0, high=1000.0
+    )
     regression_reach: int = option(
         0, 'how far from a keypoint, in pixels of the feature map, the regression is learnt too, '
         "where the keypoint's Gaussian is a half at least; the authors' is 0", low=0, high=8,

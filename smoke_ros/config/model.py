@@ -68,6 +68,10 @@ class ModelConfig:
         False, "whether the pixels of a box's eight corners are regressed too; they help to learn "
         'the rest and are not decoded',
     )  # fmt: skip
+    depth_spread: bool = option(
+        False, 'whether it is regressed too how far a depth is off, as the logarithm of its mean '
+        'relative error; see score_tolerance',
+    )  # fmt: skip
     classes: tuple[str, ...] = option(
         ('Car', 'Cyclist', 'Pedestrian'), 'class names, in heatmap channel order'
     )
@@ -92,6 +96,15 @@ class ModelConfig:
         1.0, 'overlap (intersection over union of the image boxes) with a more certain detection, '
         'of any class, above which a detection is taken for the same object and dropped; 1 drops '
         'none, as the authors', low=0.0, high=1.0,
+    )  # fmt: skip
+    score_tolerance: float = option(
+        0.0, 'if not 0: what multiplies the heatmap in the score of a detection is how likely '
+        'its depth is right within so much; 0: nothing, as the authors', unit='m', low=0.0,
+        high=100.0,
+    )  # fmt: skip
+    depth_error: float = option(
+        0.07, 'mean relative error of depths, for score_tolerance where it is not regressed '
+        '(depth_spread)', low=0.001, high=1.0,
     )  # fmt: skip
     uses_projection_offset: bool = option(
         False, "whether the fourth column of a projection matrix (KITTI's P2) is used to decode"

@@ -138,7 +138,12 @@ class Boxes(nn.Module):
         alpha = coder.decode_alpha(found[..., layout.orientation])
         heading = rotation_y_from_alpha(alpha, location[..., 0], location[..., 2])
         boxes = torch.cat((location, size, heading[..., None]), -1)
-        return peaks.scores, peaks.class_ids, boxes
+        if not self.model.score_tolerance:
+            return peaks.scores, peaks.class_ids, boxes
+        certain = peaks.scores * coder.decode_certainty(found, depth, self.model)
+        scores, order = certain.topk(certain.shape[1], dim=1)
+        gathered = boxes.gather(1, order[..., None].expand(-1, -1, boxes.shape[-1]))
+        return scores, peaks.class_ids.gather(1, order), gathered
 
 
 def _unproject(

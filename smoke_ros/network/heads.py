@@ -12,6 +12,8 @@ from smoke_ros.network.layers import at_least_single, make_norm
 HIDDEN_CHANNELS = 256
 #: sigmoid(-2.19) = 0.1: what the focal loss wants of a fresh heatmap (arXiv 1708.02002, 3.3).
 HEATMAP_BIAS = -2.19
+#: log(0.1): a fresh network's depths are taken to be off by a tenth.
+SPREAD_BIAS = -2.3
 #: Keeps the focal loss's logarithms finite.
 HEATMAP_MARGIN = 1e-4
 
@@ -31,6 +33,8 @@ class SmokeHeads(nn.Module):
         )
         nn.init.constant_(self.heatmap[-1].bias, HEATMAP_BIAS)  # type: ignore[arg-type]
         nn.init.zeros_(self.regression[-1].bias)  # type: ignore[arg-type]
+        if layout.depth_spread is not None:
+            nn.init.constant_(self.regression[-1].bias[layout.depth_spread], SPREAD_BIAS)  # type: ignore[index]
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, C, H, W) to heatmap (B, classes, H, W) and regression (B, channels, H, W).

@@ -110,6 +110,29 @@ def test_boxes_are_those_of_the_library(boxes_file):
     np.testing.assert_allclose(np.cos(boxes[0, :, 6] - expected.rotation_y), 1.0, atol=1e-5)
 
 
+def test_scores_of_boxes_count_how_likely_their_depth_is_right(tmp_path):
+    model = dataclasses.replace(MODEL, depth_spread=True, score_tolerance=2.0)
+    loaded = small_model(model)
+    path = tmp_path / 'spread.onnx'
+    export_onnx(loaded, ExportOptions(decodes=True), path)
+    torch.manual_seed(1)
+    images = torch.randn(1, 3, 64, 128)
+    arrays = [np.eye(3), np.diag([4.0, 4.0, 1.0]), np.zeros(3), np.float32(1.0)]
+    scores, ids, boxes = run(path, images, *(np.asarray(a, np.float32)[None] for a in arrays))
+
+    peaks = coder.select_peaks(*loaded.network(images), model.top_k).numpy()
+    expected = coder.decode_boxes(
+        peaks.regression[0], peaks.class_ids[0], peaks.keypoints_feat[0], model,
+        CameraModel(np.eye(3), 128, 64), np.diag([4.0, 4.0, 1.0]),
+    )  # fmt: skip
+    certain = peaks.scores[0] * expected.certainty
+    order = np.argsort(-certain, kind='stable')
+    assert not np.array_equal(order, np.arange(len(order)))
+    np.testing.assert_allclose(scores[0], certain[order], atol=1e-5)
+    np.testing.assert_array_equal(ids[0], peaks.class_ids[0][order])
+    np.testing.assert_allclose(boxes[0, :, 2], expected.locations[order, 2], rtol=1e-3, atol=1e-3)
+
+
 def test_half_is_half_and_finite(tmp_path_factory):
     path = export(tmp_path_factory, half=True)
     kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}

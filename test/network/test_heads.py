@@ -33,6 +33,14 @@ def test_a_fresh_heatmap_says_a_tenth():
     assert regression.shape == (2, 8, 6, 10)
 
 
+def test_fresh_depths_are_taken_to_be_off_by_a_tenth():
+    model = small_model(depth_spread=True)
+    channel = RegressionLayout.from_config(model).depth_spread
+    _, regression = make_heads(model)(torch.zeros(1, 8, 6, 10))
+    np.testing.assert_allclose(regression[:, channel].exp().detach(), 0.1, rtol=0.05)
+    assert regression[:, : channel.start].detach().abs().max() <= 1.0
+
+
 @pytest.mark.parametrize('orientation', ['sincos', 'quaternion'])
 @pytest.mark.parametrize('keypoint', ['projected_center', 'center_2d', 'center_3d'])
 def test_activations_by_layout(orientation, keypoint):
