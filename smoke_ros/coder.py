@@ -247,13 +247,15 @@ def decode_location(
 class Boxes:
     """Boxes as arrays: locations (k, 3) and dimensions (k, 3) in metres, rotation_y (k,).
 
-    And what multiplies their scores, (k,): see :func:`decode_certainty`.
+    And what multiplies their scores, (k,): see :func:`decode_certainty`; and the mean relative
+    errors (k,) that are expected of their depths, None where they are not regressed.
     """
 
     locations: Array
     dimensions: Array
     rotation_y: Array
     certainty: Array
+    depth_errors: Array | None = None
 
 
 def decode_boxes(
@@ -292,4 +294,7 @@ def decode_boxes(
     alpha = decode_alpha(regression[:, layout.orientation])
     rotation_y = rotation_y_from_alpha(alpha, locations[:, 0], locations[:, 2])
     certainty = decode_certainty(regression, depth, model)
-    return Boxes(locations, dimensions, rotation_y, certainty)
+    errors = None if layout.depth_spread is None else np.exp(regression[:, layout.depth_spread])
+    return Boxes(
+        locations, dimensions, rotation_y, certainty, None if errors is None else errors[:, 0]
+    )

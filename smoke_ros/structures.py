@@ -69,6 +69,9 @@ class Detection3D(Box3D):
     score: float
     #: Extent of the projected box, clipped to the image: x1, y1, x2, y2 in pixels.
     bbox_xyxy_px: tuple[float, float, float, float]
+    #: How far the network expects the distance to be off in the mean, as a part of it; None where
+    #: it does not say.
+    depth_error: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,9 @@ from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.models import LoadedModel
 
+#: How far off it takes its depths to be, relatively, where the model asks for it.
+DEPTH_ERROR = 0.01
+
 
 class LabelNetwork(nn.Module):
     """Gives the same heatmap and regression whatever the image, once per image of the batch."""
@@ -41,6 +44,8 @@ def encode_boxes(model, camera, geometry, boxes, depth_scale=1.0):
         )
         values = [depth, *(point - (x, y)), *sizes, *coder.encode_alpha(np.array(box.alpha))]
         regression[0, :8, y, x] = torch.tensor(np.array(values, dtype=np.float64)).float()
+        if layout.depth_spread is not None:
+            regression[0, layout.depth_spread, y, x] = float(np.log(DEPTH_ERROR))
     return heatmap, regression
 
 

@@ -1,5 +1,6 @@
 """The detector around a network that is told what to say."""
 
+import dataclasses
 import logging
 import math
 
@@ -7,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from label_network import encode_boxes, label_model
+from label_network import DEPTH_ERROR, encode_boxes, label_model
 
 from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import ModelConfig
+from smoke_ros.data.box_records import detection_from_record, detection_record
 from smoke_ros.detector import Detector
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import build_network
@@ -131,6 +133,19 @@ def test_scores_count_how_likely_a_depth_is_right():
     (only,) = detector.detect(blank(camera), camera, score_threshold=0.5)
     assert only == found[0]
     assert detector.detect(blank(camera), camera, max_detections=1) == [found[0]]
+    assert found[0].depth_error is None
+
+
+def test_a_network_may_say_how_far_off_a_depth_may_be():
+    camera = make_camera()
+    model = ModelConfig(depth_spread=True, score_tolerance=2.0)
+    detector = make_detector(camera, [('Car', 0.8, CAR)], model=model)
+    (found,) = detector.detect(blank(camera), camera)
+    assert found.depth_error == pytest.approx(DEPTH_ERROR, rel=1e-3)
+    assert found.score == pytest.approx(0.8, abs=1e-3)
+    record = detection_record(found)
+    assert detection_from_record(record) == found
+    assert 'depth_error' not in detection_record(dataclasses.replace(found, depth_error=None))
 
 
 def test_single_equals_batched_also_where_cameras_differ():

@@ -15,18 +15,23 @@ from smoke_ros.structures import DIMENSION_ORDER, Box3D, Detection3D
 
 def detection_record(detection: Detection3D) -> dict[str, Any]:
     """Return a detection as what json.dumps takes."""
-    return {
+    record = {
         'class': detection.class_name,
         'score': detection.score,
         **_box_record(detection),
         'alpha': detection.alpha,
         'bbox': list(detection.bbox_xyxy_px),
     }
+    if detection.depth_error is not None:
+        record['depth_error'] = detection.depth_error
+    return record
 
 
 def detection_from_record(record: Mapping[str, Any]) -> Detection3D:
     """Return the detection of a record; KeyError, TypeError or ValueError if it is not one."""
+    depth_error = record.get('depth_error')
     return Detection3D(
+        depth_error=None if depth_error is None else float(depth_error),
         class_name=str(record['class']),
         score=float(record['score']),
         bbox_xyxy_px=_numbers(record['bbox'], 4),

@@ -168,7 +168,9 @@ class CameraStream:
         begun = time.monotonic()
 
         def covariance(detection: Detection3D):  # type: ignore[no-untyped-def]
-            return pose_covariance(detection, frame.camera, feature_width, self._errors)
+            return pose_covariance(
+                detection, frame.camera, feature_width, self._errors, detection.depth_error
+            )
 
         self._detections.publish(detections_to_message(detections, frame.header, covariance))
         self._publish_markers(frame.header, detections)

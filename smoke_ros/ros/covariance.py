@@ -11,8 +11,9 @@ from smoke_ros.structures import Box3D, CameraModel, FloatArray
 
 
 def pose_covariance(
-    box: Box3D, camera: CameraModel, feature_width: int, errors: ErrorModel
-) -> FloatArray:
+    box: Box3D, camera: CameraModel, feature_width: int, errors: ErrorModel,
+    depth_error: float | None = None,
+) -> FloatArray:  # fmt: skip
     """Return the covariance of a box's pose in the camera's optical frame.
 
     A camera sees directions well and distances badly: the position's error is a cigar that points
@@ -29,6 +30,9 @@ def pose_covariance(
         Width of the network's heatmap in pixels; it spans the image's width.
     errors
         The standard deviations.
+    depth_error
+        The mean relative error that the network expects of this box's distance, in place of the
+        model's; with errors as Laplace's distribution has them.
 
     Returns
     -------
@@ -38,7 +42,9 @@ def pose_covariance(
     location = np.asarray(box.location)
     distance = float(np.linalg.norm(location))
     ray = location / distance if distance > 0.0 else np.array([0.0, 0.0, 1.0])
-    along = math.hypot(errors.depth_fraction * distance, errors.depth_floor_m)
+    # The standard deviation of Laplace's distribution is so many times the mean of its errors.
+    fraction = errors.depth_fraction if depth_error is None else math.sqrt(2.0) * depth_error
+    along = math.hypot(fraction * distance, errors.depth_floor_m)
     pixels = errors.keypoint_feat * camera.width / feature_width
     # Across, too, something remains at the camera itself, where angles no longer matter.
     across = math.hypot(distance * pixels / camera.K[0, 0], 0.1 * errors.depth_floor_m)

@@ -47,3 +47,14 @@ def test_never_claims_certainty(location):
     found = covariance(location, ErrorModel())
     np.testing.assert_allclose(found, found.T)
     assert np.linalg.eigvalsh(found).min() > 1e-5
+
+
+def test_a_network_that_knows_how_far_off_it_is_is_believed():
+    box = Box3D((0.0, 0.0, 20.0), (4.0, 1.5, 1.8), 0.3)
+    found = pose_covariance(box, CAMERA, 320, ERRORS, depth_error=0.1)
+    errors = np.random.default_rng(0).laplace(0.0, 0.1 * 20.0, 100_000)
+    assert np.abs(errors).mean() == pytest.approx(2.0, rel=0.01)
+    assert math.sqrt(found[2, 2]) == pytest.approx(errors.std(), rel=0.01)
+    plain = covariance((0.0, 0.0, 20.0))
+    found[2, 2] = plain[2, 2]
+    np.testing.assert_allclose(found, plain)
