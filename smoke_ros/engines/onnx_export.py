@@ -108,6 +108,9 @@ def metadata(loaded: LoadedModel, options: ExportOptions) -> dict[str, str]:
         'uses_projection_offset': model.uses_projection_offset,
         'orientation': model.orientation,
         'keypoint': model.keypoint,
+        'depth_spread': model.depth_spread,
+        'score_tolerance_m': model.score_tolerance,
+        'depth_error': model.depth_error,
         'half': options.half,
         'decoded': options.decodes,
     }

@@ -85,6 +85,8 @@ def test_the_file_says_what_it_takes(maps_file):
     assert json.loads(said['depth_reference_m']) == list(MODEL.depth_reference)
     assert json.loads(said['channel_order']) == 'rgb'
     assert json.loads(said['decoded']) is False
+    assert json.loads(said['depth_spread']) is False
+    assert json.loads(said['score_tolerance_m']) == 0.0
 
 
 def test_boxes_are_those_of_the_library(boxes_file):
