@@ -1,11 +1,15 @@
+import copy
 import dataclasses
 
 import pytest
 import torch
 from tiny_smoke import MODEL, make_network, make_run
 
+from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.dataset import KittiDataset, collate
 from smoke_ros.losses import LossTerms, SmokeLoss
+from smoke_ros.network.smoke import build_network
+from smoke_ros.training.depthwise import TrainedDepthwiseConv2d
 from smoke_ros.training.learner import Learner, NonFiniteLossError, scale_regression
 from smoke_ros.training.processes import Processes
 
@@ -158,3 +162,28 @@ def test_running_mean_is_the_model(frames, samples):
     ):
         assert not torch.equal(mean, current) or torch.all(current == 0)
     assert make_learner(frames).model_network is not learner.network
+
+
+def test_a_step_with_quick_depthwise_layers_is_a_plain_one(frames, samples, monkeypatch):
+    batch = collate(samples)
+    model = ModelConfig(
+        architecture='efficientnet_lite0', norm='bn', neck_blocks=1, classes=MODEL.classes,
+        dimension_reference=MODEL.dimension_reference, depth_reference=MODEL.depth_reference,
+        input_width=MODEL.input_width, input_height=MODEL.input_height,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    network = build_network(model)
+    quick = make_learner(frames, copy.deepcopy(network))
+    monkeypatch.setattr('smoke_ros.training.learner.train_depthwise_quickly', lambda _: 0)
+    plain = make_learner(frames, network)
+    kinds = [type(layer) for layer in quick.network.modules()]
+    assert kinds.count(TrainedDepthwiseConv2d) == 19
+    assert TrainedDepthwiseConv2d not in [type(layer) for layer in plain.network.modules()]
+    reports = [learner.step([batch], 0) for learner in (quick, plain)]
+    assert reports[0].losses == pytest.approx(reports[1].losses, rel=1e-4)
+    assert reports[0].gradient_norm == pytest.approx(reports[1].gradient_norm, rel=1e-3)
+    for (name, found), known in zip(
+        quick.network.named_parameters(), plain.network.parameters(), strict=True
+    ):
+        gap = (found.grad - known.grad).norm()
+        assert gap <= 1e-3 * known.grad.norm() + 1e-6, name
