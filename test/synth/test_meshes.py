@@ -116,6 +116,34 @@ def test_trailers_have_wheels_lights_and_nobody_to_pull_them(catalogue):
         assert lights.any() and mesh.positions[lights, 0].max() < 0.0
 
 
+#: What is as slim or as high as people and nobody: length, height, width.
+FURNITURE_M = {
+    'parked_bicycles': ((1.4, 2.6), (0.7, 1.2), (0.3, 5.0)),
+    'litter_bin': ((0.3, 0.6), (0.8, 1.3), (0.3, 0.6)),
+    'cabinet': ((0.3, 1.5), (0.9, 1.7), (0.25, 0.6)),
+    'pillar': ((0.2, 1.3), (1.2, 2.8), (0.15, 1.3)),
+}
+
+
+@pytest.mark.parametrize('kind', FURNITURE_M)
+def test_street_furniture_is_no_object(catalogue, kind):
+    models = [model for model in catalogue.distractors if model.name.startswith(kind)]
+    assert len(models) > 3
+    for model in models:
+        assert model.class_name == ''
+        for size, (low, high) in zip(model.dimensions, FURNITURE_M[kind], strict=True):
+            assert low <= size <= high, (model.name, model.dimensions)
+
+
+def test_parked_bicycles_lean_and_are_as_many_as_room_for_them(catalogue):
+    rows = [m for m in catalogue.distractors if m.name.startswith('parked_bicycles')]
+    widths = [model.dimensions[2] for model in rows]
+    assert min(widths) < 1.5 and max(widths) > 1.5
+    # Where the rider of a cyclist is, there is nobody.
+    (mesh,) = rows[0].meshes
+    assert mesh.positions[:, 2].max() < 1.2
+
+
 def test_cars_have_few_triangles(catalogue):
     for model in catalogue.vehicles:
         if model.class_name in ('Car', 'Van'):

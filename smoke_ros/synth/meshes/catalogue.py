@@ -11,6 +11,7 @@ import numpy as np
 
 from smoke_ros.structures import Vector3
 from smoke_ros.synth.meshes import (
+    bicycles,
     buildings,
     cars,
     furniture,
@@ -72,7 +73,8 @@ class Catalogue:
     vehicles: list[Model] = field(default_factory=list)
     people: list[Model] = field(default_factory=list)
     cyclists: list[Model] = field(default_factory=list)
-    #: Motorcycles, trailers, bins, bollards: about as large as what is labelled, but not.
+    #: Motorcycles, trailers, parked bicycles, bins, pillars: about as large as what is labelled,
+    #: but not.
     distractors: list[Model] = field(default_factory=list)
     trees: list[Model] = field(default_factory=list)
     #: Pieces along x, as the fences; the first fence is a guard rail.
@@ -106,6 +108,10 @@ class Catalogue:
                 *make('bin', '', _one(furniture.make_bin), 3),
                 *make('bollard', '', _one(furniture.make_bollard), 1),
                 *make('bus_stop', '', _one(furniture.make_bus_stop), 2),
+                *make('parked_bicycles', '', _one(bicycles.make_parked_bicycles), 8),
+                *make('litter_bin', '', _one(furniture.make_litter_bin), 4),
+                *make('cabinet', '', _one(furniture.make_cabinet), 4),
+                *make('pillar', '', _one(furniture.make_pillar), 5),
             ],
             trees=[
                 *make('tree', '', plant(plants.make_tree), TREES),
@@ -120,6 +126,7 @@ class Catalogue:
             poles=[
                 *make('lamp', '', _one(furniture.make_lamp), LAMPS),
                 *make('mast', '', _one(furniture.make_mast), 3),
+                *make('delineator', '', _one(furniture.make_delineator), 3),
             ],
             signs=[
                 *make('sign', '', _one(furniture.make_sign), SIGNS),

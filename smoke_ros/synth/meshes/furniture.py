@@ -6,6 +6,7 @@ import numpy as np
 
 from smoke_ros.synth.meshes.shapes import (
     CHROME,
+    GALVANISED,
     GLASS,
     HEADLIGHT,
     PAINT,
@@ -21,7 +22,6 @@ from smoke_ros.synth.meshes.textures import brick, fence_pattern
 from smoke_ros.synth.meshes.wheels import add_wheel
 from smoke_ros.synth.scene import Mesh
 
-GALVANISED = Look((0.32, 0.33, 0.34), 0.3)
 WOOD = Look((0.2, 0.14, 0.09))
 SIGN_RED, SIGN_WHITE = Look((0.5, 0.02, 0.02), 0.3), Look((0.75, 0.75, 0.75), 0.3)
 SIGN_BLUE, SIGN_YELLOW = Look((0.02, 0.09, 0.4), 0.3), Look((0.7, 0.5, 0.02), 0.3)
@@ -166,6 +166,71 @@ def make_bollard(name: str, rng: np.random.Generator) -> Mesh:
     builder.tube((0, 0, 0), (0, 0, height), 0.07, PLASTIC)
     builder.tube((0, 0, 0.75 * height), (0, 0, 0.9 * height), 0.075, SIGN_WHITE)
     return builder.build()
+
+
+def make_delineator(name: str, rng: np.random.Generator) -> Mesh:
+    """Make a marker post that stands beside country roads: white, with a dark band."""
+    builder = Builder(name, is_grounded=False)
+    height = float(rng.uniform(0.9, 1.1))
+    builder.box((-0.04, -0.07, 0), (0.04, 0.07, 0.72 * height), SIGN_WHITE)
+    builder.box((-0.04, -0.07, 0.72 * height), (0.04, 0.07, 0.92 * height), PLASTIC)
+    builder.box((-0.04, -0.07, 0.92 * height), (0.04, 0.07, height), SIGN_WHITE, top=0.6)
+    builder.box((-0.045, -0.025, 0.76 * height), (0.045, 0.025, 0.88 * height),
+                SIGN_YELLOW if rng.random() < 0.5 else SIGN_WHITE)  # fmt: skip
+    return builder.build()
+
+
+def make_litter_bin(name: str, rng: np.random.Generator) -> Mesh:
+    """Make a small bin on a post."""
+    builder = Builder(name)
+    look = _draw_paint(rng)
+    height, half = float(rng.uniform(0.85, 1.15)), float(rng.uniform(0.17, 0.26))
+    builder.tube((0, 0, 0), (0, 0, height), POLE_M, GALVANISED, sides=6)
+    if rng.random() < 0.5:
+        builder.box((-half, -half, 0.4), (half, half, height), look)
+    else:
+        builder.tube((0, 0, 0.35), (0, 0, height), half, look, sides=12)
+    builder.box((-half, -half, height), (half, half, height + 0.04), PLASTIC)
+    return builder.build()
+
+
+def make_cabinet(name: str, rng: np.random.Generator) -> Mesh:
+    """Make a cabinet for cables or letters, as high as a child to as high as an adult."""
+    builder = Builder(name)
+    width, deep = float(rng.uniform(0.3, 1.4)), float(rng.uniform(0.25, 0.5))
+    height = float(rng.uniform(0.9, 1.6))
+    builder.box((-width / 2, -deep / 2, 0), (width / 2, deep / 2, 0.1), PLASTIC)
+    builder.box((-width / 2, -deep / 2, 0.1), (width / 2, deep / 2, height), _draw_paint(rng))
+    builder.box((-width / 2 - 0.03, -deep / 2 - 0.03, height),
+                (width / 2 + 0.03, deep / 2 + 0.03, height + 0.05), GALVANISED)  # fmt: skip
+    return builder.build()
+
+
+def make_pillar(name: str, rng: np.random.Generator) -> Mesh:
+    """Make a machine or a pillar as slim as a person: for tickets, parking, advertising."""
+    builder = Builder(name)
+    height, radius = float(rng.uniform(1.2, 2.6)), float(rng.uniform(0.12, 0.55))
+    look = _draw_paint(rng)
+    if rng.random() < 0.5:
+        builder.tube((0, 0, 0), (0, 0, height), radius, look, sides=14)
+        builder.ball((0, 0, height), (1.1 * radius, 1.1 * radius, 0.15), PLASTIC)
+    else:
+        radius = min(radius, 0.3)
+        builder.tube((0, 0, 0), (0, 0, 0.4 * height), 0.6 * radius, GALVANISED)
+        builder.box((-radius, -0.7 * radius, 0.4 * height), (radius, 0.7 * radius, height), look)
+        builder.box((-0.7 * radius, -0.75 * radius, 0.7 * height),
+                    (0.7 * radius, -0.7 * radius, 0.85 * height), GLASS)  # fmt: skip
+    return builder.build()
+
+
+def _draw_paint(rng: np.random.Generator) -> Look:
+    """Draw the paint of street furniture: greys and greens mostly, at times any colour."""
+    grey = float(rng.uniform(0.03, 0.6))
+    tint = rng.normal(0.0, 0.15, 3) * (rng.random() < 0.5)
+    r, g, b = np.clip(grey * (1.0 + tint) + (0.0, 0.02, 0.0), 0.01, 0.8).tolist()
+    if rng.random() < 0.2:
+        r, g, b = rng.uniform(0.02, 0.6, 3).tolist()
+    return Look((r, g, b), 0.2)
 
 
 def make_bus_stop(name: str, rng: np.random.Generator) -> Mesh:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from smoke_ros.structures import FloatArray, Vector3
-from smoke_ros.synth.meshes.shapes import PLASTIC, RUBBER, STEEL, Builder, Look
+from smoke_ros.synth.meshes.bicycles import add_bicycle
+from smoke_ros.synth.meshes.shapes import Builder, Look
 from smoke_ros.synth.scene import Mesh
 
 #: Heights as parts of a body's height.
@@ -93,7 +93,7 @@ def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
     """Make a bicycle with its rider."""
     builder = Builder(name)
     clothes = draw_clothes(rng)
-    _add_bicycle(builder, rng)
+    add_bicycle(builder, rng)
     height = float(rng.uniform(1.6, 1.88))
     unit = height / ADULT_M
     saddle = np.array([-0.22, 0.0, 0.95])
@@ -126,37 +126,6 @@ def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
     if rng.random() < 0.25:
         _add_luggage(builder, height, 1.0, rng, at=shoulder)
     return builder.build(one_sided=True)
-
-
-def _add_bicycle(builder: Builder, rng: np.random.Generator) -> None:
-    frame = Look(tuple(rng.uniform(0.02, 0.5, 3).tolist()), 0.5)  # type: ignore[arg-type]
-    radius, axle = 0.34, 0.52
-    for x in (-axle, axle):
-        _add_bicycle_wheel(builder, (x, 0.0, radius), radius)
-    head, seat, crank = (0.36, 0, 0.84), (-0.2, 0, 0.84), (-0.02, 0, 0.32)
-    for start, end in (
-        (crank, seat), (crank, (0.38, 0, 0.74)), (seat, head), (seat, (-axle, 0, radius)),
-        (crank, (-axle, 0, radius)), ((0.35, 0, 0.95), (axle, 0, radius)),
-    ):  # fmt: skip
-        builder.tube(start, end, 0.02, frame, sides=5, closed=False)
-    builder.tube((0.36, -0.27, 1.0), (0.36, 0.27, 1.0), 0.016, STEEL, sides=5)
-    builder.box((-0.36, -0.08, 0.88), (-0.1, 0.08, 0.94), PLASTIC)
-    if rng.random() < 0.5:
-        builder.box(
-            (-0.72, -0.16, 0.72), (-0.36, 0.16, 0.75 + 0.25 * (rng.random() < 0.5)), PLASTIC
-        )
-    builder.box((-0.78, -0.03, 0.6), (-0.75, 0.03, 0.68), Look((0.4, 0.01, 0.01), 0.6))
-
-
-def _add_bicycle_wheel(builder: Builder, middle: Vector3, radius: float) -> None:
-    angles = np.linspace(0.0, 2.0 * np.pi, 17)
-    rim = [(middle[0] + radius * np.cos(a), 0.0, middle[2] + radius * np.sin(a)) for a in angles]
-    inner = 0.97 * radius
-    for first, last in pairwise(rim):
-        builder.tube(first, last, 0.024, RUBBER, sides=4, closed=False)
-    for angle in angles[:-1:2]:
-        end = (middle[0] + inner * np.cos(angle), 0.0, middle[2] + inner * np.sin(angle))
-        builder.tube(middle, end, 0.004, STEEL, sides=3, closed=False)
 
 
 def _limb(

@@ -38,6 +38,7 @@ STEEL = Look((0.3, 0.3, 0.31), gloss=0.4)
 HEADLIGHT = Look((0.75, 0.76, 0.78), gloss=1.0)
 TAILLIGHT = Look((0.38, 0.012, 0.012), gloss=0.8)
 INDICATOR = Look((0.75, 0.28, 0.03), gloss=0.7)
+GALVANISED = Look((0.32, 0.33, 0.34), gloss=0.3)
 PLATE = Look((0.75, 0.75, 0.72), gloss=0.3)
 
 
