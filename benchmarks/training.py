@@ -36,7 +36,7 @@ CASES = [
     for precision in ('float32', 'bfloat16')
     for measures in ((False, False), (True, False), (True, True))
 ]
-ROUNDS = 3
+ROUNDS = 2
 
 
 def measure_step(data: Path, batch: int, case: tuple[str, bool, bool]) -> float:
@@ -47,7 +47,7 @@ def measure_step(data: Path, batch: int, case: tuple[str, bool, bool]) -> float:
         keep_freed_memory()
     options = [
         f'data.root={data}', f'training.precision={precision}', f'training.batch_size={batch}',
-        'training.init=demo', 'model.depth_spread=false',
+        'training.init=demo',
     ]  # fmt: skip
     sections = read_sections(CONFIG, options)
     del sections['validation']

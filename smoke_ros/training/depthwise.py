@@ -19,8 +19,8 @@ class TrainedDepthwiseConv2d(nn.Conv2d):
     """A depthwise convolution; going backward it uses a kernel that Numba compiles here.
 
     PyTorch's own takes ten times as long for the weights' gradient as for the convolution, and in
-    bfloat16 with a stride for the input's as well: together half of a step of the light network
-    (docs/performance.md).
+    bfloat16 with a stride for the input's as well: together a quarter of such a step of the light
+    network (docs/performance.md). In float32 little is gained.
     """
 
     @classmethod
