@@ -15,8 +15,8 @@ def keep_freed_memory() -> bool:
     """Have the process keep memory that it frees, for what it allocates next.
 
     A training step on a CPU frees and takes some gigabytes, which the kernel hands out anew each
-    time, zeroed and in pages of 4 KB: up to a fifth of a step (docs/performance.md). The process stays
-    as large as it ever was.
+    time, zeroed and in pages of 4 KB: up to a fifth of a step (docs/performance.md). The process
+    stays as large as it ever was.
 
     Returns
     -------
