@@ -148,6 +148,15 @@ def encode_depth(depth: Array, reference: tuple[float, float]) -> Array:
     return (depth - mean) / scale
 
 
+def decode_depth_error(regression: Array, model: ModelConfig) -> Array | None:
+    """Return the mean relative errors (...) expected of depths; None where not regressed."""
+    channel = RegressionLayout.from_config(model).depth_spread
+    if channel is None:
+        return None
+    exp = torch.exp if isinstance(regression, torch.Tensor) else np.exp
+    return exp(regression[..., channel][..., 0])
+
+
 def decode_certainty(regression: Array, depth: Array, model: ModelConfig) -> Array:
     """Return how likely (...) depths are right within the model's tolerance, from 0 to 1.
 
@@ -166,8 +175,8 @@ def decode_certainty(regression: Array, depth: Array, model: ModelConfig) -> Arr
     xp = torch if isinstance(depth, torch.Tensor) else np
     if not model.score_tolerance:
         return xp.ones_like(depth)
-    channel = RegressionLayout.from_config(model).depth_spread
-    error = model.depth_error if channel is None else xp.exp(regression[..., channel][..., 0])
+    regressed = decode_depth_error(regression, model)
+    error = model.depth_error if regressed is None else regressed
     metres = error * xp.clip(depth, NEAR_M, None)
     return 1.0 - xp.exp(-model.score_tolerance / metres)
 
@@ -294,7 +303,5 @@ def decode_boxes(
     alpha = decode_alpha(regression[:, layout.orientation])
     rotation_y = rotation_y_from_alpha(alpha, locations[:, 0], locations[:, 2])
     certainty = decode_certainty(regression, depth, model)
-    errors = None if layout.depth_spread is None else np.exp(regression[:, layout.depth_spread])
-    return Boxes(
-        locations, dimensions, rotation_y, certainty, None if errors is None else errors[:, 0]
-    )
+    errors = decode_depth_error(regression, model)
+    return Boxes(locations, dimensions, rotation_y, certainty, errors)

@@ -310,15 +310,11 @@ class Detector:
         self, boxes: coder.Boxes, i: int, name: str, score: float, camera: CameraModel
     ) -> Detection3D | None:
         """Return box ``i`` as a detection, or None where it cannot be one."""
-        values = (
-            *boxes.locations[i],
-            *boxes.dimensions[i],
-            boxes.rotation_y[i],
-            boxes.certainty[i],
-        )
-        if not np.isfinite(values).all() or boxes.locations[i, 2] < NEAR_M:
+        values = (*boxes.locations[i], *boxes.dimensions[i], boxes.rotation_y[i])
+        depth_error = None if boxes.depth_errors is None else float(boxes.depth_errors[i])
+        if not np.isfinite((*values, depth_error or 0.0)).all() or boxes.locations[i, 2] < NEAR_M:
             return None
-        x, y, z, length, height, width, rotation_y, _ = map(float, values)
+        x, y, z, length, height, width, rotation_y = map(float, values)
         box = Box3D((x, y, z), (length, height, width), rotation_y)
         offset = camera.projection_offset if self.model.uses_projection_offset else NO_OFFSET
         extent = projected_extent(camera.K, box.corners(), offset)
@@ -326,7 +322,6 @@ class Detector:
             return None
         size = (camera.width, camera.height, camera.width, camera.height)
         bbox = tuple(float(v) for v in extent.clip(0.0, size))
-        depth_error = None if boxes.depth_errors is None else float(boxes.depth_errors[i])
         return Detection3D(
             box.location, box.dimensions, rotation_y, name, score,
             bbox, depth_error,  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from label_network import DEPTH_ERROR, encode_boxes, label_model
 
+from smoke_ros import coder
 from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import ModelConfig
@@ -146,6 +147,23 @@ def test_a_network_may_say_how_far_off_a_depth_may_be():
     record = detection_record(found)
     assert detection_from_record(record) == found
     assert 'depth_error' not in detection_record(dataclasses.replace(found, depth_error=None))
+
+
+@pytest.mark.parametrize('spread', [np.nan, np.inf, 1000.0])
+def test_a_depth_of_which_nothing_is_known_is_no_detection(spread):
+    """Also where scores do not count it: what is published has a covariance made of it."""
+    camera = make_camera()
+    model = ModelConfig(depth_spread=True)
+    geometry = InputGeometry.centred(
+        (camera.width, camera.height), (model.input_width, model.input_height)
+    )
+    boxes = [('Car', 0.8, CAR), ('Car', 0.7, FAR)]
+    heatmap, regression = encode_boxes(model, camera, geometry, boxes)
+    channel = coder.RegressionLayout.from_config(model).depth_spread
+    regression[:, channel][heatmap.amax(1, keepdim=True) == 0.7] = spread
+    detector = Detector(label_model(heatmap, regression, model))
+    found = detector.detect(blank(camera), camera)
+    assert [d.score for d in found] == pytest.approx([0.8], abs=1e-3)
 
 
 def test_single_equals_batched_also_where_cameras_differ():
