@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,15 @@ class EvaluationConfig:
     distance_bin_m: float = option(
         10.0, 'width of the bins of distance along the optical axis', unit='m', low=1.0, high=100.0
     )
+    false_box_rates: tuple[float, ...] = option(
+        (0.1, 0.25, 0.5, 1.0),
+        'false boxes a frame for which the score threshold that allows as many is sought, and '
+        'what is found there reported',
+    )
+    clear_distance_m: float = option(
+        40.0, 'objects in full view count as clear up to this distance', unit='m',
+        low=1.0, high=1000.0,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check(self)
@@ -54,6 +64,10 @@ class EvaluationConfig:
             self._check_overlaps(option_name, getattr(self, option_name))
         if any(len(pair) != 2 for pair in self.neighbours):
             raise ValueError(f'neighbours must be pairs of class names, got {self.neighbours}')
+        if not all(0.0 <= rate < math.inf for rate in self.false_box_rates):
+            raise ValueError(
+                f'false_box_rates must be rates from 0 up, got {self.false_box_rates}'
+            )
 
     def _check_overlaps(self, option_name: str, overlaps: tuple[float, ...]) -> None:
         if len(overlaps) != len(self.classes):

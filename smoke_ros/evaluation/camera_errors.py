@@ -51,6 +51,22 @@ class ImageMatches:
     #: (detections,) neither right nor wrong: of a neighbouring class, or in a DontCare region.
     excused: BoolArray
 
+    def of_class(
+        self, truth: ObjectTable, detections: ObjectTable, class_name: str
+    ) -> tuple[IntArray, IntArray, BoolArray, BoolArray]:
+        """Return a class's matches, and which detections are judged by them.
+
+        Returns
+        -------
+        (m,) rows of labelled objects and of their detections, (detections,) of an object, and
+        (detections,) of an object or of nothing: right or wrong.
+        """
+        use = truth.of_classes([class_name])[self.truth]
+        right = np.zeros(len(detections), dtype=bool)
+        right[self.detection[use]] = True
+        judged = detections.of_classes([class_name]) & ~self.excused
+        return self.truth[use], self.detection[use], right, judged
+
 
 @dataclass(frozen=True)
 class DepthErrors:
@@ -192,27 +208,22 @@ def camera_errors(
 ) -> CameraErrors:
     """Measure the errors of one class."""
     objects = np.flatnonzero(truth.of_classes([class_name]))
-    of_class = truth.of_classes([class_name])[matches.truth]
-    right = np.zeros(len(detections), dtype=bool)
-    right[matches.detection[of_class]] = True
-    judged = detections.of_classes([class_name]) & ~matches.excused
+    t, d, right, judged = matches.of_class(truth, detections, class_name)
     is_sure = detections.score >= config.score_threshold
-
-    use = of_class & is_sure[matches.detection]
-    t, d = matches.truth[use], matches.detection[use]
+    t, d = t[is_sure[d]], d[is_sure[d]]
     found = np.zeros(len(truth), dtype=bool)
     found[t] = True
     by_distance, by_occlusion, by_truncation = _groups(truth, objects, config.distance_bin_m)
     return CameraErrors(
         recall=Recall('all', len(objects), len(t)),
         false_boxes=int((judged & is_sure & ~right).sum()),
-        depth=_depth_errors(truth.boxes[t, 2], detections.boxes[d, 2], 0.0, math.inf),
+        depth=depth_errors(truth.boxes[t, 2], detections.boxes[d, 2], 0.0, math.inf),
         depth_by_distance=tuple(
-            _depth_errors(truth.boxes[t[rows], 2], detections.boxes[d[rows], 2], low, high)
+            depth_errors(truth.boxes[t[rows], 2], detections.boxes[d[rows], 2], low, high)
             for low, high in _bins(truth.boxes[objects, 2], config.distance_bin_m)
             for rows in [_within(truth.boxes[t, 2], low, high)]
         ),
-        heading=_heading_errors(detections.boxes[d, 6] - truth.boxes[t, 6]),
+        heading=heading_errors(detections.boxes[d, 6] - truth.boxes[t, 6]),
         size=_size_errors(truth.boxes[t, 3:6], detections.boxes[d, 3:6]),
         recall_by_distance=_recalls(by_distance, found),
         recall_by_occlusion=_recalls(by_occlusion, found),
@@ -269,7 +280,8 @@ def _recalls(groups: dict[str, IntArray], found: BoolArray) -> tuple[Recall, ...
     return tuple(Recall(name, len(rows), int(found[rows].sum())) for name, rows in groups.items())
 
 
-def _depth_errors(true_z: FloatArray, z: FloatArray, low: float, high: float) -> DepthErrors:
+def depth_errors(true_z: FloatArray, z: FloatArray, low: float, high: float) -> DepthErrors:
+    """Measure depths, (n,) each, of objects that are between low and high metres away."""
     error = z - true_z
     far = true_z >= NEAREST_RELATIVE_M
     relative = error[far] / true_z[far]
@@ -285,7 +297,8 @@ def _depth_errors(true_z: FloatArray, z: FloatArray, low: float, high: float) ->
     )  # fmt: skip
 
 
-def _heading_errors(turn: FloatArray) -> HeadingErrors:
+def heading_errors(turn: FloatArray) -> HeadingErrors:
+    """Measure turns, (n,) radians, from labelled to detected headings."""
     error = np.abs(np.degrees(wrap_angle(turn)))
     return HeadingErrors(
         len(error),

@@ -18,6 +18,7 @@ from smoke_ros.evaluation.average_precision import (
 )
 from smoke_ros.evaluation.camera_errors import CameraErrors, camera_errors, match_in_image
 from smoke_ros.evaluation.table import ObjectTable, overlapping_pairs, share_in_dont_care
+from smoke_ros.evaluation.working_points import WorkingPoint, find_working_points
 
 #: How the figures came about, for reports.
 PROTOCOL = 'KITTI object detection: 2D, AOS, BEV and 3D AP; easy, moderate, hard; AP_R11, AP_R40'
@@ -36,6 +37,7 @@ class ClassEvaluation:
     #: The same with the overlaps from above and in space of KITTI's first evaluation program.
     devkit: tuple[AveragePrecision, ...]
     errors: CameraErrors
+    working_points: tuple[WorkingPoint, ...]
 
     @property
     def meaningful(self) -> bool:
@@ -156,7 +158,7 @@ def evaluate_tables(
         As above.
     """
     config = config or EvaluationConfig()
-    scene = _Scene(truth, detections, config)
+    scene = _Scene(truth, detections, frames, config)
     classes = tuple(scene.evaluate_class(i) for i in range(len(config.classes)))
     return Evaluation(config, frames, classes)
 
@@ -165,9 +167,10 @@ class _Scene:
     """Labels and detections of all frames, with everything that the classes share."""
 
     def __init__(
-        self, truth: ObjectTable, detections: ObjectTable, config: EvaluationConfig
+        self, truth: ObjectTable, detections: ObjectTable, frames: int, config: EvaluationConfig
     ) -> None:
-        self._truth, self._detections, self._config = truth, detections, config
+        self._truth, self._detections = truth, detections
+        self._frames, self._config = frames, config
         self._pairs = overlapping_pairs(truth, detections)
         self._dont_care = share_in_dont_care(truth, detections)
         self._matches = match_in_image(truth, detections, self._pairs, self._dont_care, config)
@@ -192,6 +195,9 @@ class _Scene:
             benchmark=benchmark,
             devkit=devkit,
             errors=camera_errors(self._truth, self._detections, self._matches, name, config),
+            working_points=find_working_points(
+                self._truth, self._detections, self._matches, name, self._frames, config
+            ),
         )
 
     def _average_precisions(

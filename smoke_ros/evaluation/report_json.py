@@ -9,6 +9,7 @@ from smoke_ros.evaluation.average_precision import AveragePrecision
 from smoke_ros.evaluation.camera_errors import CameraErrors, Recall
 from smoke_ros.evaluation.evaluate import PROTOCOL, ClassEvaluation, Evaluation
 from smoke_ros.evaluation.frames import Provenance
+from smoke_ros.evaluation.working_points import WorkingPoint
 
 
 def as_json(evaluation: Evaluation, provenance: Provenance) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def _class_json(part: ClassEvaluation) -> dict[str, Any]:
         'kitti': [_score_json(score) for score in part.devkit],
         'kitti_benchmark': [_score_json(score) for score in part.benchmark],
         **_errors_json(part.errors),
+        'working_points': [_working_point_json(point) for point in part.working_points],
     }
 
 
@@ -81,6 +83,13 @@ def _errors_json(errors: CameraErrors) -> dict[str, Any]:
     for row, part in zip(values['calibration'], errors.calibration, strict=True):
         row['precision'] = part.precision
     return {**values, 'calibration_error': errors.calibration_error}
+
+
+def _working_point_json(point: WorkingPoint) -> dict[str, Any]:
+    values = dataclasses.asdict(point)
+    for name in ('recall', 'clear_recall'):
+        values[name] = _recall_json(getattr(point, name))
+    return values
 
 
 def _recall_json(recall: Recall) -> dict[str, Any]:

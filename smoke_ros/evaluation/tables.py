@@ -67,6 +67,7 @@ def class_tables(evaluation: Evaluation, part: ClassEvaluation) -> list[Table]:
         _recall_table('Recall by occlusion', errors.recall_by_occlusion),
         _recall_table('Recall by truncation', errors.recall_by_truncation),
         _false_boxes_table(part, evaluation.frames),
+        _working_points_table(part, evaluation.config.clear_distance_m),
     ]
 
 
@@ -231,6 +232,38 @@ def _false_boxes_table(part: ClassEvaluation, frames: int) -> Table:
     row = (str(errors.false_boxes), per_frame, _figure(errors.calibration_error, 3))
     header = ('false boxes', 'a frame', 'calibration error')
     return Table('False boxes and calibration', header, (row,))
+
+
+def _working_points_table(part: ClassEvaluation, farthest_m: float) -> Table:
+    header = (
+        'false a frame',
+        'score',
+        'false boxes',
+        'recall',
+        'clear objects',
+        'found',
+        'recall',
+        'median |dz|/z',
+        'bias',
+        f'within {GOOD_HEADING_DEG:g} deg',
+    )
+    rows = tuple(
+        (
+            f'{point.allowed_per_frame:g}',
+            _figure(point.score_threshold, 3),
+            str(point.false_boxes),
+            _percent(point.recall.recall),
+            str(point.clear_recall.objects),
+            str(point.clear_recall.found),
+            _percent(point.clear_recall.recall),
+            _percent(point.clear_depth.median_relative),
+            _percent(point.clear_depth.bias_relative),
+            _percent(point.clear_heading.share_good),
+        )
+        for point in part.working_points
+    )
+    note = f'clear: fully visible, at most 15% truncated, up to {farthest_m:g} m'
+    return Table('What is found at a given rate of false boxes', header, rows, note)
 
 
 def _by_class(evaluation: Evaluation, what: str) -> str:

@@ -73,6 +73,8 @@ def test_the_json_report(folders, tmp_path):
         'of': '10 to 20 m', 'objects': 10, 'found': 10, 'recall': 1.0,
     }  # fmt: skip
     assert car['kitti'][0]['objects'] == 41
+    assert [point['allowed_per_frame'] for point in car['working_points']] == [0.1, 0.25, 0.5, 1]
+    assert car['working_points'][0]['clear_recall']['recall'] == 1.0
     assert len(car['kitti'][0]['curve']) == 41
     assert car['calibration'][5]['precision'] == 1.0
 
