@@ -6,7 +6,9 @@ import threading
 from dataclasses import replace
 
 import pytest
+import torch
 import yaml
+from torch.utils.flop_counter import FlopCounterMode
 
 from smoke_ros.checkpoint import save_checkpoint
 from smoke_ros.config.model import FAMILIES, ModelConfig
@@ -119,6 +121,22 @@ def test_the_shipped_registry_agrees_with_the_families():
             assert entry.classes == model.classes
             assert entry.input_size == (model.input_width, model.input_height)
             assert entry.training_focal_px * 1280 / 1242 == pytest.approx(model.reference_focal_px)
+
+
+def test_the_bundled_model_is_as_light_as_it_has_to_be():
+    """At most 12 MB, 6 M parameters and 8 GFLOP, at the input size that its entry states."""
+    path = resource('models/demo.pth')
+    assert path.stat().st_size < 12e6
+    loaded = load_model('demo')
+    network, model = loaded.network, loaded.config
+    entry = read_registry(resource('models/registry.yaml'))['demo']
+    assert entry.input_size == (model.input_width, model.input_height)
+    assert entry.classes == model.classes
+    assert sum(p.numel() for p in network.parameters()) < 6e6
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, model.input_height, model.input_width))
+    assert 1e9 < counter.get_total_flops() < 8e9
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from smoke_ros.network.smoke import build_network
 def light_model(**options) -> ModelConfig:
     defaults = {
         'architecture': 'efficientnet_lite0', 'norm': 'bn', 'head_channels': 128,
-        'input_width': 640, 'input_height': 192,
+        'input_width': 736, 'input_height': 224,
     }  # fmt: skip
     return ModelConfig(**{**defaults, **options})
 
