@@ -64,6 +64,9 @@ class SynthConfig:
         90.0, 'depth beyond which an object is DontCare', unit='m', low=1.0
     )
     mesh_seed: int = option(0, 'which procedural meshes are made', low=0)
+    mesh_renewal: int = option(
+        500, 'frames after which other procedural meshes are made; 0 for never', low=0
+    )
     held_out: bool = option(
         False, 'use the meshes that are kept for testing rather than those for training'
     )

@@ -51,7 +51,7 @@ def generate_drive(job: Job, rate_hz: float, kind: str = '') -> None:
         raise ValueError(f'rate must be above 0 Hz, got {rate_hz:g}')
     check_record(job, {'drive': {'rate': rate_hz, 'street': kind, 'frames': job.frames}})
     lens = None if job.camera is None else Lens(job.camera)
-    catalogue = load_catalogue(job.config, job.meshes, job.mesh_calibration)
+    catalogue = load_catalogue(job.config, job.load_models())
     with open_renderer(job.config, lens) as renderer:
         frames = drive_frames(job, rate_hz, kind, catalogue, renderer, lens)
         for index, frame in enumerate(tqdm(frames, job.out.name, job.frames, disable=None)):

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import queue
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,7 +26,8 @@ from smoke_ros.files import replacing, write_text_atomically
 from smoke_ros.structures import CameraModel
 from smoke_ros.synth.frame import Frame, generate_frame
 from smoke_ros.synth.lens import Lens
-from smoke_ros.synth.meshes.catalogue import Catalogue
+from smoke_ros.synth.meshes.catalogue import Catalogue, Model
+from smoke_ros.synth.meshes.files import load_folder
 from smoke_ros.synth.renderer import Renderer
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,10 @@ class Job:
     #: In place of drawn cameras.
     camera: CameraModel | None = None
     id_masks: bool = False
+
+    def load_models(self) -> list[Model]:
+        """Read the folder of meshes, if there is one."""
+        return [] if self.meshes is None else load_folder(self.meshes, self.mesh_calibration)
 
     def record(self) -> dict[str, Any]:
         """Return what decides what the frames look like, for :data:`RECORD`."""
@@ -110,12 +115,19 @@ def frame_name(index: int) -> str:
     return f'{index:06d}'
 
 
-def load_catalogue(
-    config: SynthConfig, meshes: Path | None = None, calibration: Path | None = None
-) -> Catalogue:
-    """Make the built-in meshes, and read those of a folder with the file that describes them."""
-    catalogue = Catalogue.built_in(np.random.default_rng(config.mesh_seed))
-    return catalogue if meshes is None else catalogue.with_folder(meshes, calibration)
+def load_catalogue(config: SynthConfig, models: Sequence[Model] = (), batch: int = 0) -> Catalogue:
+    """Make the built-in meshes, with other models beside them.
+
+    Parameters
+    ----------
+    models
+        Those of a folder, for example.
+    batch
+        Which of the sets of meshes that follow one another, see ``mesh_renewal``.
+    """
+    # The first batch's are those of data sets whose meshes never change, such as drives.
+    seed = (config.mesh_seed, batch) if batch else config.mesh_seed
+    return Catalogue.built_in(np.random.default_rng(seed)).with_vehicles(models)
 
 
 def open_renderer(config: SynthConfig, lens: Lens | None) -> Renderer:
@@ -175,9 +187,14 @@ def _make_frames(job: Job, indices: list[int]) -> Iterator[int]:
     if not indices:
         return
     lens = None if job.camera is None else Lens(job.camera)
-    catalogue = load_catalogue(job.config, job.meshes, job.mesh_calibration)
+    models = job.load_models()
+    renewal = job.config.mesh_renewal
+    batch, catalogue = 0, load_catalogue(job.config, models)
     with open_renderer(job.config, lens) as renderer:
         for index in indices:
+            if renewal and index // renewal != batch:
+                batch = index // renewal
+                catalogue = load_catalogue(job.config, models, batch)
             frame = generate_frame(job.seed, index, job.config, catalogue, renderer, lens)
             write_frame(job.out, frame_name(index), frame, id_mask=job.id_masks)
             yield index

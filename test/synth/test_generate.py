@@ -21,7 +21,7 @@ from smoke_ros.synth.actors import Actor, Motion
 from smoke_ros.synth.camera_effects import Look
 from smoke_ros.synth.compose import Composition
 from smoke_ros.synth.frame import generate_frame, take_picture
-from smoke_ros.synth.generate import Job, generate
+from smoke_ros.synth.generate import Job, generate, load_catalogue
 from smoke_ros.synth.labels import find_visible
 from smoke_ros.synth.lens import Lens
 from smoke_ros.synth.renderer import Renderer, RendererError
@@ -147,6 +147,41 @@ def test_goes_on_where_it_stopped(tmp_path, boxes):
     assert generate(dataclasses.replace(made, frames=4), workers=1) == 2
     assert (made.out / 'image_2' / '000001.jpg').read_bytes() == first
     assert len(KittiFolder(made.out).frames('train')) == 4
+
+
+def test_meshes_are_made_anew_every_so_many_frames(tmp_path, monkeypatch, renderer):
+    """The frame's number says which meshes it shows, whoever makes it and whatever was before."""
+    wide = BoxCatalogue()
+    wide.vehicles = [dataclasses.replace(v, dimensions=(7.0, 1.5, 1.6)) for v in wide.vehicles]
+    batches = []
+
+    def load(config, models=(), batch=0):
+        batches.append(batch)
+        return wide if batch == 1 else BoxCatalogue()
+
+    monkeypatch.setattr(module, 'load_catalogue', load)
+    made = job(tmp_path, frames=6, mesh_renewal=2, empty_share=0.0)
+    generate(made, workers=1)
+    assert batches == [0, 1, 2]
+    folder = KittiFolder(made.out)
+    longest = {
+        name: max(item.dimensions[0] for item in folder.labels(name) if item.class_name == 'Car')
+        for name in folder.frames('train')
+    }  # fmt: skip
+    assert [name for name, length in longest.items() if length > 6.0] == ['000002', '000003']
+    before = (made.out / 'image_2' / '000003.jpg').read_bytes()
+    (made.out / 'label_2' / '000003.txt').unlink()
+    generate(made, workers=1)
+    assert (made.out / 'image_2' / '000003.jpg').read_bytes() == before
+
+
+def test_batches_of_meshes_differ_and_come_back():
+    def sizes(batch, mesh_seed=0):
+        catalogue = load_catalogue(SynthConfig(mesh_seed=mesh_seed), batch=batch)
+        return [model.dimensions for model in catalogue.vehicles[:3]]
+
+    assert sizes(1) == sizes(1)
+    assert len({tuple(sizes(batch, seed)) for batch in (0, 1, 2) for seed in (0, 1)}) == 6
 
 
 @pytest.mark.slow  # each worker makes the whole catalogue

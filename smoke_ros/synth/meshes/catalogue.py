@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -135,19 +134,8 @@ class Catalogue:
             buildings=make('building', '', house, BUILDINGS),
         )
 
-    def with_folder(self, path: Path, calibration: Path | None = None) -> Catalogue:
-        """Add the vehicles of a folder of mesh files.
-
-        Parameters
-        ----------
-        path
-            The folder; see :func:`smoke_ros.synth.meshes.files.load_folder`.
-        calibration
-            What says how the meshes stand; by default a `meshes.yaml` beside them.
-        """
-        from smoke_ros.synth.meshes.files import load_folder
-
-        models = load_folder(path, calibration)
+    def with_vehicles(self, models: Sequence[Model]) -> Catalogue:
+        """Add vehicles; what is named like nothing that is labelled as one is a distractor."""
         other = [model for model in models if model.class_name not in VEHICLES]
         return replace(
             self,
