@@ -74,3 +74,7 @@ class SynthConfig:
     def __post_init__(self) -> None:
         check(self)
         check_ranges(self, 'focal_factor', 'camera_height', 'quality')
+
+    def mesh_batch(self, index: int) -> int:
+        """Return which of the sets of meshes that follow one another a frame shows."""
+        return index // self.mesh_renewal if self.mesh_renewal else 0

@@ -262,7 +262,8 @@ def _working_points_table(part: ClassEvaluation, farthest_m: float) -> Table:
         )
         for point in part.working_points
     )
-    note = f'clear: fully visible, at most 15% truncated, up to {farthest_m:g} m'
+    cut = DIFFICULTIES[0].max_truncation
+    note = f'clear: fully visible, at most {cut:.0%} truncated, up to {farthest_m:g} m'
     return Table('What is found at a given rate of false boxes', header, rows, note)
 
 

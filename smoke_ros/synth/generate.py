@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import logging
 import multiprocessing
@@ -188,16 +189,13 @@ def _make_frames(job: Job, indices: list[int]) -> Iterator[int]:
         return
     lens = None if job.camera is None else Lens(job.camera)
     models = job.load_models()
-    renewal = job.config.mesh_renewal
-    batch, catalogue = 0, load_catalogue(job.config, models)
     with open_renderer(job.config, lens) as renderer:
-        for index in indices:
-            if renewal and index // renewal != batch:
-                batch = index // renewal
-                catalogue = load_catalogue(job.config, models, batch)
-            frame = generate_frame(job.seed, index, job.config, catalogue, renderer, lens)
-            write_frame(job.out, frame_name(index), frame, id_mask=job.id_masks)
-            yield index
+        for batch, members in itertools.groupby(indices, job.config.mesh_batch):
+            catalogue = load_catalogue(job.config, models, batch)
+            for index in members:
+                frame = generate_frame(job.seed, index, job.config, catalogue, renderer, lens)
+                write_frame(job.out, frame_name(index), frame, id_mask=job.id_masks)
+                yield index
 
 
 def _in_processes(job: Job, indices: list[int], workers: int) -> Iterator[int]:

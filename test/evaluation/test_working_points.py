@@ -29,7 +29,7 @@ def four_frames(make_object):
 def test_rates_by_hand(four_frames):
     points = points_of(*four_frames, false_box_rates=(0.0, 0.25, 0.5, 10.0))
     found = [(p.score_threshold, p.false_boxes, p.recall.found) for p in points]
-    # One a frame in four frames is one box: all above the second surest, 0.4.
+    # A quarter a frame in four frames is one box: all above the second surest, 0.4.
     assert found == [(0.9, 0, 1), (0.5, 1, 2), (0.3, 2, 3), (0.1, 3, 4)]
     assert all(p.recall.objects == 4 for p in points)
     assert points[1].clear_depth.median_relative == pytest.approx(0.05)

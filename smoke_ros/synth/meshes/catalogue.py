@@ -135,7 +135,7 @@ class Catalogue:
         )
 
     def with_vehicles(self, models: Sequence[Model]) -> Catalogue:
-        """Add vehicles; what is named like nothing that is labelled as one is a distractor."""
+        """Add vehicles; models of any other class become distractors."""
         other = [model for model in models if model.class_name not in VEHICLES]
         return replace(
             self,
