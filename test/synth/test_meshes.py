@@ -3,7 +3,8 @@ import pytest
 
 from smoke_ros.synth.meshes import catalogue as catalogue_module
 from smoke_ros.synth.meshes.catalogue import Catalogue
-from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES
+from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
+from smoke_ros.synth.meshes.livery import SIZE_PX, draw_livery
 from smoke_ros.synth.meshes.shapes import TAILLIGHT
 
 RANGES_M = {  # length, height, width
@@ -21,8 +22,8 @@ RANGES_M = {  # length, height, width
 def catalogue():
     patch = pytest.MonkeyPatch()
     for name, count in (('CARS_PER_STYLE', 2), ('VANS', 2), ('PICKUPS', 1), ('TRUCKS_PER_KIND', 1),
-                        ('BUSES', 1), ('TRAMS', 1), ('PEOPLE', 8), ('CYCLISTS', 3),
-                        ('BUILDINGS', 3), ('TREES', 3)):  # fmt: skip
+                        ('LIGHT_LORRIES_PER_KIND', 1), ('BUSES', 1), ('TRAMS', 1), ('PEOPLE', 8),
+                        ('CYCLISTS', 3), ('BUILDINGS', 3), ('TREES', 3)):  # fmt: skip
         patch.setattr(catalogue_module, name, count)
     yield Catalogue.built_in(np.random.default_rng(0))
     patch.undo()
@@ -77,10 +78,13 @@ def test_vehicles_normals_point_outwards(catalogue):
         area = np.linalg.norm(faces, axis=1)
         agree = (faces * normals).sum(axis=1) > 0
         assert area[agree].sum() > 0.97 * area.sum(), model.name
-        # Paint is the shell: from the middle, it faces away.
-        middle = np.array([0.0, 0.0, 0.5 * model.dimensions[1]])
-        away = ((corners.mean(axis=1) - middle) * normals).sum(axis=1) > 0
+        # Paint is the shell, of a lorry that of its cab: from the middle, it faces away.
         painted = mesh.paint[mesh.triangles[:, 0]] > 0.5
+        if not painted.any():
+            continue
+        shell = corners[painted].reshape(-1, 3)
+        middle = (shell.min(axis=0) + shell.max(axis=0)) / 2
+        away = ((corners.mean(axis=1) - middle) * normals).sum(axis=1) > 0
         assert area[painted & away].sum() > 0.8 * area[painted].sum(), model.name
 
 
@@ -210,3 +214,54 @@ def test_some_of_every_large_kind_are_held_out(catalogue):
     for models in (catalogue.vehicles, catalogue.people):
         share = np.mean([model.held_out for model in models])
         assert 0.0 < share < 0.35
+
+
+def lorries(catalogue):
+    return [model for model in catalogue.vehicles if model.class_name == 'Truck']
+
+
+def test_writing_on_lorries_is_read_from_outside(catalogue):
+    written = 0
+    for model in lorries(catalogue):
+        mesh = model.meshes[0]
+        uv = mesh.uv[mesh.triangles].astype(float)
+        one, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+        # Triangles run against the clock seen from outside; v runs down.
+        area = one[:, 1] * other[:, 0] - one[:, 0] * other[:, 1]
+        is_sign = uv[..., 1].min(axis=1) > 0.5
+        written += int(is_sign.any())
+        assert (area[is_sign] > 0).all(), model.name
+    assert written > len(lorries(catalogue)) / 2
+
+
+def test_wear_on_lorries_and_signs_are_apart_in_their_texture(catalogue):
+    for model in lorries(catalogue):
+        mesh = model.meshes[0]
+        v = mesh.uv[mesh.triangles, 1]
+        is_sign = v.max(axis=1) > 0.5
+        assert (v[is_sign].min(axis=1) > 0.5).all(), model.name
+        assert v.min() >= 0.0 and v.max() <= 1.0, model.name
+
+
+def test_liveries_are_each_their_own():
+    def make(seed):
+        return draw_livery(np.random.default_rng(seed)).texture
+
+    np.testing.assert_array_equal(make(1), make(1))
+    half = SIZE_PX // 2
+    for part in (slice(None, half), slice(half, None)):
+        assert np.abs(make(1)[part].astype(int) - make(2)[part]).mean() > 1.0
+
+
+def test_open_canvas_shows_a_dark_inside():
+    is_open = 0
+    for seed in range(12):
+        mesh = make_light_lorry('lorry', 'light_canvas', np.random.default_rng(seed))
+        points, x = mesh.positions[mesh.triangles].mean(axis=1), mesh.positions[:, 0]
+        faces_back = mesh.normals[mesh.triangles].mean(axis=1)[:, 0] < -0.9
+        # Far ahead of the rear, high up, behind nothing: the end wall inside.
+        inside = faces_back & (points[:, 0] > x.min() + 1.0) & (points[:, 2] > 1.5)
+        inside &= np.abs(points[:, 1]) < 0.5
+        wall = mesh.colours[mesh.triangles[inside, 0]].max(axis=1, initial=0.0)
+        is_open += bool((wall < 0.1).any())
+    assert 2 <= is_open <= 10

@@ -24,7 +24,8 @@ from smoke_ros.synth.scene import Mesh
 #: One model in so many is kept from training, for the test set.
 HELD_OUT_EVERY = 6
 #: How many of each kind are built in.
-CARS_PER_STYLE, VANS, PICKUPS, TRUCKS_PER_KIND, BUSES, TRAMS = 9, 14, 4, 3, 5, 2
+CARS_PER_STYLE, VANS, PICKUPS, BUSES, TRAMS = 9, 14, 4, 5, 2
+TRUCKS_PER_KIND, LIGHT_LORRIES_PER_KIND = 2, 3
 PEOPLE, CYCLISTS, MOTORCYCLES, TRAILERS = 48, 20, 4, 6
 TREES, BUSHES, HEDGES, BUILDINGS, LAMPS, SIGNS = 14, 6, 6, 30, 6, 16
 
@@ -174,7 +175,7 @@ def _make_vehicles(rng: np.random.Generator) -> list[Model]:
         models += make(kind, 'Truck', partial(_make_truck, kind), TRUCKS_PER_KIND)
     for kind in light_lorries.LIGHT_LORRIES:
         maker = partial(_make_light_lorry, kind)
-        models += make(kind, 'Truck', maker, TRUCKS_PER_KIND)
+        models += make(kind, 'Truck', maker, LIGHT_LORRIES_PER_KIND)
     models += make('bus', 'Truck', _one(trucks.make_bus), BUSES)
     models += make('tram', 'Tram', _one(partial(trucks.make_bus, tram=True)), TRAMS)
     # Of large kinds there are few, so every so many of all of them are held out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,6 +42,10 @@ GALVANISED = Look((0.32, 0.33, 0.34), gloss=0.3)
 PLATE = Look((0.75, 0.75, 0.72), gloss=0.3)
 
 
+#: Positions, normals, looks, triangles and, if they have any, texture coordinates.
+_Part = tuple[FloatArray, FloatArray, FloatArray, Triangles, FloatArray | None]
+
+
 @dataclass
 class Builder:
     """Collects triangles and makes a mesh of them."""
@@ -49,9 +53,7 @@ class Builder:
     name: str
     #: Whether the mesh is moved so that it stands on z = 0, its footprint's middle at the origin.
     is_grounded: bool = True
-    _parts: list[tuple[FloatArray, FloatArray, FloatArray, Triangles, FloatArray]] = field(
-        default_factory=list
-    )
+    _parts: list[_Part] = field(default_factory=list)
 
     def add(
         self, points: npt.ArrayLike, triangles: npt.ArrayLike, look: Look, *,
@@ -78,10 +80,11 @@ class Builder:
         points = np.asarray(points, float)
         triangles = np.asarray(triangles, np.int32).reshape(-1, 3)
         shade = np.broadcast_to(np.asarray(shade, float), len(points))
-        uv = np.zeros((len(points), 2)) if uv is None else np.asarray(uv, float)
+        uv = None if uv is None else np.asarray(uv, float)
         if normals is None:
             order = triangles.reshape(-1)
-            points, uv, shade = points[order], uv[order], shade[order]
+            points, shade = points[order], shade[order]
+            uv = None if uv is None else uv[order]
             corners = points.reshape(-1, 3, 3)
             faces = cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
             normals = np.repeat(faces, 3, axis=0)
@@ -98,13 +101,29 @@ class Builder:
     def add_mesh(self, mesh: Mesh, positions: FloatArray, normals: FloatArray) -> Builder:
         """Add all of a mesh at other places."""
         looks = np.column_stack((mesh.colours, mesh.paint, mesh.gloss)).astype(float)
-        uv = np.zeros((len(positions), 2)) if mesh.uv is None else mesh.uv
-        self._parts.append((positions, normals, looks, mesh.triangles, np.asarray(uv, float)))
+        uv = None if mesh.uv is None else np.asarray(mesh.uv, float)
+        self._parts.append((positions, normals, looks, mesh.triangles, uv))
         return self
 
-    def build(self, texture: Texture | None = None, *, one_sided: bool = False) -> Mesh:
-        """Join everything that was added; `one_sided` if nobody sees the inside."""
-        points, normals, looks, triangles, uv = zip(*self._parts, strict=True)
+    def build(
+        self, texture: Texture | None = None, *, one_sided: bool = False,
+        unfold: Callable[[FloatArray], FloatArray] | None = None,
+    ) -> Mesh:  # fmt: skip
+        """Join everything that was added.
+
+        Parameters
+        ----------
+        texture
+            Multiplies all colours.
+        one_sided
+            Nobody sees the inside.
+        unfold
+            Says where on the texture points, (V, 3), of parts are that were added without uv;
+            without it they are at its top left corner.
+        """
+        points, normals, looks, triangles, given = zip(*self._parts, strict=True)
+        unfold = unfold or (lambda each: np.zeros((len(each), 2)))
+        uv = [unfold(at) if each is None else each for at, each in zip(points, given, strict=True)]
         starts = np.cumsum([0, *(len(each) for each in points[:-1])])
         joined = [each + start for each, start in zip(triangles, starts, strict=True)]
         values = np.concatenate(looks).astype(np.float32)
@@ -186,18 +205,32 @@ class Builder:
 
     def ball(
         self, middle: Vector3, radii: Vector3, look: Look, *, sides: int = 8, rings: int = 5,
-        bumps: npt.ArrayLike = 0.0,
+        bumps: npt.ArrayLike = 0.0, wrapped: bool = True,
     ) -> Builder:  # fmt: skip
-        """Add an ellipsoid; `bumps` are relative offsets of its vertices along their rays."""
+        """Add an ellipsoid.
+
+        Parameters
+        ----------
+        middle, radii
+            In the object frame.
+        look
+            Of its surface.
+        sides, rings
+            How finely it is divided.
+        bumps
+            Relative offsets of its vertices along their rays.
+        wrapped
+            Whether the whole texture goes once around it; otherwise it is unfolded as the rest.
+        """
         elevations = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)
         azimuths = np.linspace(0.0, 2.0 * np.pi, sides + 1)
         e, a = np.meshgrid(elevations, azimuths, indexing='ij')
         unit = np.stack((np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)), -1)
         size = 1.0 + np.broadcast_to(np.asarray(bumps, float), unit.shape[:2])[..., None]
         points = middle + unit * size * radii
-        uv = np.stack((a / (2.0 * np.pi), -e / np.pi), -1)
+        uv = np.stack((a / (2.0 * np.pi), -e / np.pi), -1).reshape(-1, 2) if wrapped else None
         return self.add(points.reshape(-1, 3), grid(rings + 1, sides + 1)[:, ::-1], look,
-                        normals=(unit / radii).reshape(-1, 3), uv=uv.reshape(-1, 2))  # fmt: skip
+                        normals=(unit / radii).reshape(-1, 3), uv=uv)  # fmt: skip
 
     def prism(
         self, outline: Sequence[tuple[float, float]], y: tuple[float, float], look: Look
@@ -258,7 +291,7 @@ def _slopes(surface: FloatArray) -> FloatArray:
 
 def add_sheet(
     builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, *,
-    lift: float = 0.0, shade: npt.ArrayLike = 1.0,
+    lift: float = 0.0, shade: npt.ArrayLike = 1.0, uv: FloatArray | None = None,
 ) -> None:  # fmt: skip
     """Add a smooth surface through a grid of points.
 
@@ -276,6 +309,8 @@ def add_sheet(
         Metres to move it outwards, to lie on top of another surface.
     shade
         Factor of the colour.
+    uv
+        (rows, columns, 2), or None.
     """
     rows, columns = points.shape[:2]
     normals = smooth_normals(points, rows, columns)
@@ -285,7 +320,8 @@ def add_sheet(
         normals = -normals
         triangles = triangles[:, ::-1]
     lifted = points.reshape(-1, 3) + lift * normals
-    builder.add(lifted, triangles, look, normals=normals, shade=shade)
+    flat = None if uv is None else uv.reshape(-1, 2)
+    builder.add(lifted, triangles, look, normals=normals, shade=shade, uv=flat)
 
 
 def add_panel(
