@@ -11,7 +11,7 @@ import numpy.typing as npt
 import yaml
 
 from smoke_ros.data.kitti import read_calibration
-from smoke_ros.structures import CameraModel, FloatArray
+from smoke_ros.structures import FISHEYE, CameraModel, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def _intrinsics(calibration: Calibration, rectified: bool) -> FloatArray:
         raise ValueError(f'P must be (3, 4), got {np.shape(P)}')
     if P is not None and P[0][0] != 0.0:
         return np.asarray(P, np.float64)[:, :3]
-    if any(calibration.D):
+    if any(calibration.D) or calibration.distortion_model == FISHEYE:
         raise ValueError(
             'the image is rectified but the calibration has no projection matrix (P[0] = 0): '
             'publish P, or use the raw image'

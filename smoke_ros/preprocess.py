@@ -17,7 +17,7 @@ from PIL import Image as Picture
 from torch import Tensor
 
 from smoke_ros.config.model import STRIDE, ModelConfig
-from smoke_ros.structures import CameraModel, FloatArray
+from smoke_ros.structures import FISHEYE, CameraModel, FloatArray
 
 Image = npt.NDArray[np.uint8]
 
@@ -162,7 +162,7 @@ def undistortion_maps(
     D, identity = np.array(camera.D), np.eye(3)
     make = (
         cv2.fisheye.initUndistortRectifyMap
-        if camera.distortion_model == 'equidistant'
+        if camera.distortion_model == FISHEYE
         else cv2.initUndistortRectifyMap
     )
     map_x, map_y = make(camera.K, D, identity, view, size, cv2.CV_32FC1)

@@ -25,11 +25,14 @@ from smoke_ros import geometry
 
 DIMENSION_ORDER = ('length', 'height', 'width')
 
+#: The model of sensor_msgs/CameraInfo for lenses with r = f * angle.
+FISHEYE = 'equidistant'
+
 #: Distortion models of sensor_msgs/CameraInfo, and how many coefficients each may have.
 DISTORTION_COEFFICIENTS = {
     'plumb_bob': (4, 5),
     'rational_polynomial': (8, 12, 14),
-    'equidistant': (4,),
+    FISHEYE: (4,),
 }
 
 #: How far the aspect ratios of an image and of its calibration may differ (a relative figure):
@@ -87,7 +90,8 @@ class CameraModel:
         The image's size in pixels.
     distortion_model, D
         Distortion that is left in the image, by sensor_msgs/CameraInfo's names; ``''`` and no
-        coefficients for a plain or a rectified image.
+        coefficients for a plain or a rectified image. Coefficients of 0 are none, but for
+        ``equidistant``: that of an ideal fisheye.
     projection_offset
         The fourth column of a 3x4 projection matrix: ``K @ (x, y, z) + projection_offset``.
         KITTI's calibration uses it to express boxes in the frame of its camera 0.
@@ -113,8 +117,10 @@ class CameraModel:
         if self.width < 1 or self.height < 1:
             raise ValueError(f'image size must be positive, got {self.width}x{self.height}')
         D = tuple(float(d) for d in self.D)
-        object.__setattr__(self, 'D', D if any(D) else ())
-        if not any(D):
+        # A fisheye bends the picture by its projection alone, whatever its coefficients are.
+        is_plain = not any(D) and self.distortion_model != FISHEYE
+        object.__setattr__(self, 'D', () if is_plain else D)
+        if is_plain:
             object.__setattr__(self, 'distortion_model', '')
             return
         if not np.isfinite(D).all():

@@ -26,6 +26,15 @@ def test_a_rectified_image_has_the_left_of_p_and_no_distortion():
     assert camera.projection_offset == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ('model', 'D'), [('plumb_bob', (0.1, 0.0, 0.0, 0.0)), ('equidistant', (0.0,) * 4)]
+)
+def test_a_rectified_image_without_p_is_refused_where_the_lens_bends(model, D):
+    bent = calibration(distortion_model=model, D=D, P=np.zeros((3, 4)))
+    with pytest.raises(ValueError, match='publish P'):
+        camera_from_calibration(bent, rectified=True)
+
+
 def test_region_of_interest_and_binning():
     camera = camera_from_calibration(
         calibration(roi=(100, 50, 600, 400), binning=(2, 4)), rectified=False

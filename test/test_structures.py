@@ -72,6 +72,8 @@ def test_what_is_no_camera_is_refused(broken, message):
         ({'distortion_model': 'barrel', 'D': (0.1,)}, "got 'barrel'"),
         ({'distortion_model': 'plumb_bob', 'D': (0.1, 0.2)}, '4 or 5 coefficients, got 2'),
         ({'distortion_model': 'plumb_bob', 'D': (math.nan,) * 5}, 'must be finite'),
+        # A fisheye without coefficients is not calibrated, rather than a pinhole.
+        ({'distortion_model': 'equidistant', 'D': ()}, '4 coefficients, got 0'),
     ],
 )
 def test_a_distortion_that_is_none_is_refused(kwargs, message):
@@ -83,6 +85,12 @@ def test_zero_distortion_is_no_distortion():
     camera = CameraModel(K, 640, 480, 'plumb_bob', (0.0,) * 5)
     assert not camera.has_distortion
     assert camera.key == CameraModel(K, 640, 480).key
+
+
+def test_a_fisheye_without_further_distortion_is_no_pinhole():
+    camera = CameraModel(K, 640, 480, 'equidistant', (0.0,) * 4)
+    assert camera.has_distortion
+    assert camera.key != CameraModel(K, 640, 480).key
 
 
 def test_a_camera_cannot_be_changed_behind_a_caches_back():

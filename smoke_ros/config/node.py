@@ -88,7 +88,7 @@ class NodeConfig:
     rectification: str = option(
         'auto',
         'whether images are rectified already (P applies) or raw (K and D apply); auto takes them '
-        "for rectified where the image topic's name contains 'rect'",
+        "for rectified where a word of the image topic's name begins with 'rect'",
         choices=('auto', 'raw', 'rectified'),
     )
 

@@ -20,7 +20,7 @@ from smoke_ros.drawing.canvas import (
     fill,
 )  # fmt: skip
 from smoke_ros.geometry import BOX_EDGES, clip_segment
-from smoke_ros.structures import CameraModel
+from smoke_ros.structures import FISHEYE, CameraModel
 
 #: The corners of a box's front face, going round it.
 FRONT_FACE = (0, 1, 5, 4)
@@ -148,7 +148,7 @@ def project_to_image(camera: CameraModel, points: FloatArray, reach: float) -> F
     rays = points + np.linalg.solve(camera.K, camera.projection_offset)
     normalised = rays[:, :2] / rays[:, 2:]
     coefficients = np.asarray(camera.D)
-    if camera.distortion_model == 'equidistant':
+    if camera.distortion_model == FISHEYE:
         pixels = cv2.fisheye.distortPoints(normalised[:, None], camera.K, coefficients)[:, 0]
     else:
         homogeneous = np.concatenate((normalised, np.ones((len(rays), 1))), axis=1)
@@ -168,7 +168,7 @@ def undistorted_reach(camera: CameraModel) -> float:
     r = np.linspace(0.0, 20.0, 4001)
     d = np.zeros(14)
     d[: len(camera.D)] = camera.D
-    if camera.distortion_model == 'equidistant':
+    if camera.distortion_model == FISHEYE:
         angle = np.arctan(r)
         bent = angle * (1 + d[0] * angle**2 + d[1] * angle**4 + d[2] * angle**6 + d[3] * angle**8)
     else:

@@ -25,7 +25,7 @@ def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rectification', choices=('auto', 'raw', 'rectified'), default='auto',
         help='whether images are rectified (P applies) or raw (K and D apply); auto goes by '
-        "'rect' in the topic's name (default: %(default)s)",
+        "a word in the topic's name that begins with 'rect' (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         '--start', type=float, default=0.0, metavar='S',

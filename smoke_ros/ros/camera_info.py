@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from std_msgs.msg import Header
 
 from smoke_ros.calibration import Calibration, camera_from_calibration, read_camera_yaml
 from smoke_ros.structures import CameraModel
+
+#: In a topic's name: image_rect and /rectified/image, but neither unrectified nor direct.
+RECTIFIED_NAME = re.compile(r'(?<![A-Za-z])rect')
 
 
 def calibration_from_message(message: CameraInfo) -> Calibration:
@@ -125,4 +129,5 @@ def _fingerprint(message: CameraInfo) -> tuple[object, ...]:
 
 def is_rectified(setting: str, image_topic: str) -> bool:
     """Return whether images are rectified: as set, or by the name of their topic."""
-    return setting == 'rectified' or (setting == 'auto' and 'rect' in image_topic)
+    is_named_so = RECTIFIED_NAME.search(image_topic) is not None
+    return setting == 'rectified' or (setting == 'auto' and is_named_so)

@@ -128,7 +128,10 @@ class SmokeNode(LifecycleNode):
         self._worker = Worker(self._pipeline.process)
         for stream in self._streams:
             stream.start(self._worker.put)
-            self.get_logger().info(f'active: waiting for images on {stream.image_topic}')
+            how = 'rectified' if stream.rectified else 'raw'
+            self.get_logger().info(
+                f'active: waiting for images on {stream.image_topic}, taken as {how}'
+            )
         # Last: who waits for them, as demo.launch.py does, sends images next.
         self._publish_class_names()
         self._enter('active')
@@ -167,7 +170,8 @@ class SmokeNode(LifecycleNode):
     def _configure(self, settings: Settings) -> None:
         config = settings.node
         _set_threads(config)
-        self._streams = [self._open_stream(config, camera) for camera in config.cameras]
+        for camera in config.cameras:  # one by one: _release() finds those of a failed attempt
+            self._streams.append(self._open_stream(config, camera))
         detector = self._load_detector(
             config.model, device=config.device, config=settings.detector
         )
@@ -187,11 +191,14 @@ class SmokeNode(LifecycleNode):
             )
 
     def _open_stream(self, config: NodeConfig, camera: str) -> CameraStream:
-        calibration = None
-        if config.camera_info_url:
-            url = config.camera_info_url.replace(CAMERA_PLACE, camera)
-            calibration = calibration_from_url(url)
-        return CameraStream(self, config, self._log, calibration, name=camera)
+        if not config.camera_info_url:
+            return CameraStream(self, config, self._log, name=camera)
+        url = config.camera_info_url.replace(CAMERA_PLACE, camera)
+        calibration = calibration_from_url(url)
+        try:
+            return CameraStream(self, config, self._log, calibration, name=camera)
+        except ValueError as error:
+            raise ValueError(f'{url}: {error}') from error
 
     def _stop(self) -> None:
         for stream in self._streams:

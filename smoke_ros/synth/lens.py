@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from smoke_ros.structures import CameraModel, FloatArray
+from smoke_ros.structures import FISHEYE, CameraModel, FloatArray
 from smoke_ros.synth.scene import Float32Array
 
 #: A distorted picture shows more than its pinhole: so much more is rendered at most.
@@ -72,7 +72,7 @@ def _undistorted_pixels(camera: CameraModel) -> FloatArray:
         return pixels
     points = pixels.reshape(-1, 1, 2)
     D = np.array(camera.D)
-    if camera.distortion_model == 'equidistant':
+    if camera.distortion_model == FISHEYE:
         rays = cv2.fisheye.undistortPoints(points, camera.K, D, P=camera.K)
     else:
         rays = cv2.undistortPoints(points, camera.K, D, P=camera.K)

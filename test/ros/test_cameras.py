@@ -128,6 +128,18 @@ def test_a_calibration_for_each(start_node, new_rig, make, tmp_path):
     assert [camera.K[0, 0] for camera in bench.detector.cameras] == [40.0, 60.0]
 
 
+def test_nothing_stays_of_cameras_whose_neighbour_has_no_calibration(start_node, make, tmp_path):
+    (tmp_path / 'front.yaml').write_text(make.calibration_yaml(40.0))
+    (tmp_path / 'left.yaml').write_text(make.calibration_yaml(0.0))
+    bench = start_node(
+        activate=False, cameras=list(NAMES), camera_info_url=f'{tmp_path}/{{camera}}.yaml'
+    )
+    for _ in range(2):
+        assert not bench.node.start()
+        assert bench.node.count_publishers('smoke_node/front/detections') == 0
+    assert bench.log.has('error', 'left.yaml: the camera is not calibrated')
+
+
 def test_every_number_of_images_is_warmed_up(start_node, monkeypatch):
     detector, sizes = FakeDetector(), []
     monkeypatch.setattr(
