@@ -155,6 +155,8 @@ def read_replay(folder: Path) -> Replay:
 def run_folders(folder: Path) -> list[Path]:
     """Return the folder itself if it is that of a run, else those inside it that are.
 
+    A fleet has a folder for each bag, and in that one for each segment where bags were cut.
+
     Raises
     ------
     FileNotFoundError
@@ -162,7 +164,8 @@ def run_folders(folder: Path) -> list[Path]:
     """
     if (folder / FRAMES_FILE).exists():
         return [folder]
-    found = sorted(path.parent for path in folder.glob(f'*/{FRAMES_FILE}'))
+    patterns = (f'*/{FRAMES_FILE}', f'*/segment_*/{FRAMES_FILE}')
+    found = sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
     if not found:
         raise FileNotFoundError(
             f'{folder}: expected the folder that smoke-ros replay --out wrote, found no '

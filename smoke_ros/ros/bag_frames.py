@@ -129,7 +129,9 @@ class BagFrames:
                 index, counts[message.topic] = counts[message.topic], counts[message.topic] + 1
                 if first_ns <= message.stamp_ns < end_ns:
                     if within[message.topic] % self._selection.stride == 0:
-                        self._waiting.append(_Waiting(message, index))
+                        info = self._cameras[message.topic].info
+                        before = None if info is None else self._latest.get(info)
+                        self._waiting.append(_Waiting(message, index, before))
                     within[message.topic] += 1
             yield from self._ready(message.stamp_ns)
         yield from self._ready(None)
@@ -157,7 +159,7 @@ class BagFrames:
             info = truth = None
             if camera.info is not None:
                 info = self._by_stamp[camera.info].get(stamp_ns)
-                info = info or self._latest.get(camera.info)
+                info = info or head.info_before or self._latest.get(camera.info)
             if camera.truth is not None:
                 truth = self._by_stamp[camera.truth].get(stamp_ns)
             yield BagFrame(
@@ -170,6 +172,8 @@ class BagFrames:
 class _Waiting:
     message: BagMessage
     index: int
+    #: The last camera info that had come when the image came.
+    info_before: BagMessage | None
 
 
 class FrameDecoder:

@@ -36,7 +36,11 @@ def compressed_to_bgr(message: CompressedImage) -> BgrImage:
         raise ValueError(f'format {message.format!r} is that of a depth image, expected a picture')
     data = np.frombuffer(message.data, np.uint8)
     _check_whole(data, message.format)
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:  # such as a size in the header that is beyond all reason
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'the image of format {message.format!r}: {reason}') from error
     if pixels is None:
         raise ValueError(f'{data.size} bytes of format {message.format!r} are not an image')
     if pixels.dtype != np.uint8:

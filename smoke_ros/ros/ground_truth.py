@@ -70,6 +70,12 @@ def message_to_objects(message: Detection3DArray, camera: CameraModel) -> list[K
 
 
 def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject | None:
+    values = (*box.location, *box.dimensions, box.rotation_y)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f'a {box.class_name} of the ground truth must have finite numbers, got location '
+            f'{box.location}, dimensions {box.dimensions}, rotation {box.rotation_y}'
+        )
     match = _ID.fullmatch(text)
     if match is None:
         return _projected(box, camera)

@@ -50,6 +50,7 @@ class _McapScan:
         self._path, self._problems = path, problems
         self._schemas: dict[int, str] = {}
         self._channels: dict[int, tuple[str, str]] = {}
+        self._lost_records = 0
 
     def messages(self) -> Iterator[SalvagedMessage]:
         """Yield the messages of all chunks that are whole."""
@@ -60,7 +61,7 @@ class _McapScan:
                 return
             for kind, content in self._file_records(file):
                 if kind != _CHUNK:
-                    yield from self._record(kind, content)
+                    yield from self._tried(kind, content)
                     continue
                 try:
                     records = list(_split_records(_unpack_chunk(content)))
@@ -68,11 +69,12 @@ class _McapScan:
                     lost += 1
                     continue
                 for inner_kind, inner in records:
-                    yield from self._record(inner_kind, inner)
-        if lost:
-            self._problems.append(
-                f'{self._path}: {lost} damaged chunk{"s" if lost > 1 else ""} left out'
-            )
+                    yield from self._tried(inner_kind, inner)
+        for count, what in ((lost, 'chunk'), (self._lost_records, 'message')):
+            if count:
+                self._problems.append(
+                    f'{self._path}: {count} damaged {what}{"s" if count > 1 else ""} left out'
+                )
 
     def _file_records(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         size = self._path.stat().st_size
@@ -90,7 +92,17 @@ class _McapScan:
                 return
             yield head[0], content
 
-    def _record(self, kind: int, content: bytes) -> Iterator[SalvagedMessage]:
+    def _tried(self, kind: int, content: bytes) -> Iterator[SalvagedMessage]:
+        """Read a record; one that is damaged is counted, and costs no other."""
+        try:
+            message = self._record(kind, content)
+        except Exception:  # noqa: BLE001, whatever struct or a decompressor makes of it
+            self._lost_records += 1
+            return
+        if message is not None:
+            yield message
+
+    def _record(self, kind: int, content: bytes) -> SalvagedMessage | None:
         if kind == _SCHEMA:
             (number,) = struct.unpack_from('<H', content)
             self._schemas[number] = _text(content, 2)[0]
@@ -100,9 +112,10 @@ class _McapScan:
         elif kind == _MESSAGE:
             number, _, stamp_ns, _ = struct.unpack_from('<HIQQ', content)
             if number in self._channels:
-                yield SalvagedMessage(
+                return SalvagedMessage(
                     *self._channels[number], stamp_ns, _decompressed(content[22:])
                 )
+        return None
 
 
 def _unpack_chunk(content: bytes) -> bytes:
@@ -165,8 +178,14 @@ def _rows(
         if row is None:
             break
         lost_in_a_row = 0
-        if row[0] in topics:
-            yield SalvagedMessage(*topics[row[0]], row[1], _decompressed(row[2]))
+        if row[0] not in topics:
+            continue
+        try:
+            data = _decompressed(row[2])
+        except Exception as error:  # noqa: BLE001, whatever the decompressor makes of it
+            lost, reason = lost + 1, str(error)
+            continue
+        yield SalvagedMessage(*topics[row[0]], row[1], data)
     if lost:
         behind = lost - lost_in_a_row
         what = f'{behind} messages' if behind else 'no message'

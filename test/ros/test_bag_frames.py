@@ -93,6 +93,21 @@ def test_one_camera_info_for_all_images(tmp_path):
     assert all(decoded.camera.K[0, 0] == 50.0 for _, decoded in found)
 
 
+def test_images_have_the_camera_info_that_had_come_before_them(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/image', Image, RELIABLE)
+        bag.add_topic('/camera_info', CameraInfo, RELIABLE)
+        for number in range(20):  # the camera zooms half way, and its infos have no stamps
+            focal = np.diag([50.0 if number < 10 else 80.0] * 2 + [1.0])
+            info = calibration_to_message(Calibration(64, 48, focal), Header())
+            at_ns = number * STEP_NS
+            header = Header(stamp=stamp_message(10**9 + at_ns))
+            bag.write('/camera_info', info, at_ns)
+            bag.write('/image', bgr_to_image(np.zeros((48, 64, 3), np.uint8), header), at_ns + 1)
+    found = [decoded.camera.K[0, 0] for _, decoded in read(tmp_path / 'bag')]
+    assert found == [50.0] * 10 + [80.0] * 10
+
+
 def test_what_is_missing_costs_the_frame_and_says_why(tmp_path):
     write_small_bag(tmp_path / 'bag', 2, info=False, truth=False, spoilt=(1,))
     (_, first), (_, second) = read(tmp_path / 'bag')

@@ -80,6 +80,16 @@ def test_refuses_a_file_that_is_cut_off(kind):
         compressed_to_bgr(message)
 
 
+def test_refuses_a_size_beyond_all_reason():
+    message = compressed(GREY, '.jpg', 'jpeg')
+    data = bytearray(message.data)
+    at = data.index(b'\xff\xc0')  # start of frame: length, precision, height, width
+    data[at + 5 : at + 9] = b'\xff\xdc\xff\xdc'
+    message.data = bytes(data)
+    with pytest.raises(ValueError, match="format 'jpeg'"):
+        compressed_to_bgr(message)
+
+
 def test_accepts_padding_after_a_jpeg():
     message = compressed(IMAGE, '.jpg', 'jpeg')
     message.data = bytes(message.data) + bytes(100)

@@ -13,8 +13,10 @@ from test_replay_offline import GreyDetector
 
 from smoke_ros import cli
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
+from smoke_ros.replay.streams import read_replay
 from smoke_ros.ros.bag_frames import Selection
 from smoke_ros.ros.replay.fleet import cut_into_segments, replay_on_ray
+from smoke_ros.ros.replay.offline import replay_offline
 from smoke_ros.ros.replay.request import ReplayRequest
 
 HERE = Path(__file__).resolve().parent
@@ -77,12 +79,29 @@ def test_segments_have_every_frame_once(tmp_path):
     assert problems == [] and [part.out.name for part in segments] == [
         'segment_0000', 'segment_0001', 'segment_0002',
     ]  # fmt: skip
-    from smoke_ros.ros.replay.offline import replay_offline
-
     for part in segments:
         replay_offline(part, GreyDetector())
     indices = [[record.index for record in frames(part.out)] for part in segments]
     assert indices == [[1, 2, 3, 4], [5, 6, 7], [8, 9]]
+
+
+def test_a_report_covers_all_segments_and_no_older_ones(tmp_path, monkeypatch, capsys):
+    for name in ('a', 'b'):
+        write_small_bag(tmp_path / name, 6)  # of 0.5 s
+
+    def one_by_one(requests, address, load_detector, *, gpus, overwrite):
+        for request in requests:
+            replay_offline(request, GreyDetector(), overwrite=overwrite)
+        return []
+
+    monkeypatch.setattr('smoke_ros.ros.replay.fleet.replay_on_ray', one_by_one)
+    command = ['replay', str(tmp_path / 'a'), str(tmp_path / 'b'), '--out', str(tmp_path / 'out'),
+               '--ray', 'local', '--overwrite']  # fmt: skip
+    for segment_s, count in ((0.2, 3), (0.3, 2)):
+        assert cli.main([*command, '--segment', str(segment_s)]) == 0, capsys.readouterr().err
+        replay = read_replay(tmp_path / 'out')
+        assert len(replay.runs) == 2 * count
+        assert sum(map(len, replay.streams)) == 12
 
 
 def test_segments_end_where_the_part_of_the_bag_does(tmp_path):

@@ -15,14 +15,18 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from fake_detector import CAR
 from small_bags import BEGIN_NS, DELAY_NS, write_small_bag
 from small_bags import CAR as LABEL
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
-from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.bags import BagReader, BagWriter
+from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
 from smoke_ros.ros.replay.live import LiveOptions, replay_live
-from smoke_ros.ros.replay.live_records import NodeReport
+from smoke_ros.ros.replay.live_records import NodeReport, _Answers
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.stamps import stamp_message
 
 FAKE_NODE = Path(__file__).parent / 'fake_node.py'
 
@@ -102,6 +106,23 @@ def test_the_bags_time_runs_from_where_it_is_started(ros_context):
         elapsed_s = time.monotonic() - begun
     assert first_ns >= 10**18
     assert 5_000_000 <= later_ns - 10**18 <= 0.5e9 * elapsed_s
+
+
+def test_answers_are_found_where_stamps_jump_back_and_come_again(tmp_path):
+    second = 10**9
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/smoke_node/detections', Detection3DArray, RELIABLE)
+        # Two passes of a recording that is looped; 101 is never answered, 2 only the first time.
+        for received, stamp in ((10, 100), (12, 1), (13, 2), (14, 3), (22, 1), (24, 3), (90, 4)):
+            header = Header(stamp=stamp_message(stamp * second))
+            bag.write('/smoke_node/detections', Detection3DArray(header=header), received * second)
+    with BagReader(tmp_path / 'bag') as recorded:
+        answers = _Answers(recorded, 1.0)
+        images = ((10, 100), (11, 101), (12, 1), (13, 2), (14, 3), (22, 1), (23, 2), (24, 3))
+        found = [answers.take(stamp * second, received * second) for received, stamp in images]
+        assert len(answers._near) <= 1
+    arrivals = [None if answer is None else answer[0] // second for answer in found]
+    assert arrivals == [10, None, 12, 13, 14, 22, None, 24]
 
 
 class TestEnd:

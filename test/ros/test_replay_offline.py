@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import tracemalloc
 from types import SimpleNamespace
 
@@ -14,18 +15,24 @@ pytest.importorskip('rclpy')
 from fake_detector import CAR, FakeDetector
 from small_bags import BEGIN_NS, DELAY_NS, HEIGHT, STEP_NS, WIDTH, K, write_small_bag
 from small_bags import CAR as LABEL
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray
 
 from smoke_ros import cli
+from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.data.kitti import read_objects, write_objects
-from smoke_ros.detector import Detector
+from smoke_ros.detector import Detector, StageTimes
 from smoke_ros.evaluation.run_info import read_run_info
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
-from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.bags import BagReader, BagWriter
+from smoke_ros.ros.covariance import pose_covariance
+from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import image_to_bgr
 from smoke_ros.ros.messages import message_to_detections
+from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.offline import replay_offline
 from smoke_ros.ros.replay.request import ReplayRequest
-from smoke_ros.ros.stamps import stamp_ns
+from smoke_ros.ros.stamps import stamp_message, stamp_ns
 
 
 class GreyDetector(FakeDetector):
@@ -209,6 +216,39 @@ def test_a_spoilt_image_costs_itself(tmp_path):
     assert failed.index == 1 and 'must be 9216 bytes, got 10' in failed.reason
 
 
+def test_ground_truth_without_numbers_costs_its_frame(tmp_path):
+    write_small_bag(tmp_path / 'in', 3, truth=False)
+    spoilt = objects_to_message([LABEL], Header(frame_id='front_optical'))
+    spoilt.detections[0].id = 'of another program'
+    spoilt.detections[0].bbox.center.position.y = math.nan
+    spoilt.header.stamp = stamp_message(BEGIN_NS + STEP_NS)
+    with BagReader(tmp_path / 'in') as bag, BagWriter(tmp_path / 'with') as out:
+        for name, topic in bag.topics.items():
+            out.add_topic(name, topic.message_class(), RELIABLE)
+        for message in bag.messages():
+            out.write(message.topic, message.data, message.stamp_ns)
+        out.write('/front/ground_truth', spoilt, BEGIN_NS + STEP_NS + DELAY_NS)
+    run = replay(tmp_path / 'with', tmp_path / 'out')
+    assert run.counts == {'processed': 2, 'failed': 1}
+    assert 'must have finite numbers' in frames(tmp_path / 'out')[1].reason
+
+
+def test_the_output_bags_covariances_are_the_nodes(tmp_path):
+    detector = GreyDetector()
+    unsure = dataclasses.replace(CAR, depth_error=0.3)
+    detector.detect_timed = lambda *_, **__: ([[unsure]], StageTimes(1.0, 2.0, 3.0))
+    write_small_bag(tmp_path / 'in', 1)
+    replay(tmp_path / 'in', tmp_path / 'out', detector)
+    with BagReader(tmp_path / 'out/bag') as bag:
+        (message,) = bag.messages(['/smoke_node/detections'])
+        (found,) = message.decode(Detection3DArray).detections
+    (record,) = frames(tmp_path / 'out')
+    width = detector.model.feature_width
+    expected = pose_covariance(unsure, record.camera(), width, ErrorModel(), 0.3)
+    assert expected[2, 2] > (0.2 * unsure.location[2]) ** 2
+    np.testing.assert_allclose(found.results[0].pose.covariance, expected.ravel())
+
+
 def test_a_damaged_bag_yields_what_can_be_read(tmp_path):
     write_small_bag(tmp_path / 'in', 40)
     (file,) = (tmp_path / 'in').glob('*.mcap')
@@ -307,6 +347,26 @@ class TestCommand:
         assert 'NOT MET: truck/3d/moderate' in printed.err
         assert (out / 'report.html').is_file() and (out / 'junit.xml').is_file()
         assert len(json.loads((out / 'report.json').read_text())['segments']) == 2
+
+    def test_several_bags_go_on_where_they_were_interrupted(self, tmp_path, monkeypatch):
+        write_small_bag(tmp_path / 'a', 2, spoilt=(1,))
+        write_small_bag(tmp_path / 'b', 4)
+        arguments = (tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'out')
+        monkeypatch.setattr(Detector, 'from_model', lambda *_, **__: GreyDetector(stop_at=3))
+        assert self.replay(*arguments) == 130
+        first = read_run(tmp_path / 'out/a')
+        assert first.ended and not read_run(tmp_path / 'out/b').ended
+        monkeypatch.undo()
+        again = GreyDetector()
+        monkeypatch.setattr(Detector, 'from_model', lambda *_, **__: again)
+        # Not 0: what failed in the bag that was done before still counts.
+        assert self.replay(*arguments) == 1
+        assert again.calls == 1 and read_run(tmp_path / 'out/a') == first
+        assert len(frames(tmp_path / 'out/b')) == 4 and read_run(tmp_path / 'out/b').ended
+        with pytest.raises(FileExistsError, match='holds a finished run'):
+            replay(tmp_path / 'b', tmp_path / 'out/b')
+        other = (*arguments, '--stride', 2)
+        assert self.replay(*other) == 1 and read_run(tmp_path / 'out/a') == first
 
     def test_several_bags_of_which_one_cannot_be_read(self, tmp_path, caplog, monkeypatch):
         reported = []

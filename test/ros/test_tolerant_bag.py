@@ -100,6 +100,20 @@ def test_a_spoilt_chunk_is_left_out_and_reading_goes_on(tmp_path, compression):
     assert 'damaged after' in problems[0] and '1 damaged chunk left out' in problems[1]
 
 
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_spoilt_message_of_many_that_are_compressed_costs_only_itself(tmp_path, storage):
+    file = write(tmp_path / 'bag', storage, 'messages')
+    data = bytearray(file.read_bytes())
+    starts = [at for at in range(len(data)) if data.startswith(MAGIC['zstd'], at)]
+    assert len(starts) == COUNT
+    at = starts[COUNT // 2]
+    data[at + 6 : at + 10] = b'\xff' * 4
+    file.write_bytes(data)
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == sorted(set(numbers)) and len(numbers) == COUNT - 1
+    assert '1 ' in problems[-1] and 'message' in problems[-1]
+
+
 def test_a_page_of_sqlite_that_is_spoilt_costs_what_lies_on_it(tmp_path):
     file = write(tmp_path / 'bag', 'sqlite3')
     data = bytearray(file.read_bytes())

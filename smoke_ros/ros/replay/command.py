@@ -182,7 +182,9 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     problems = []
     for request in requests:
         try:
-            done = replay_offline(request, detector, overwrite=args.overwrite)
+            done = replay_offline(
+                request, detector, overwrite=args.overwrite, keep_finished=len(requests) > 1
+            )
         except (ValueError, FileNotFoundError) as error:
             if len(requests) == 1:
                 raise
@@ -218,8 +220,12 @@ def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> l
     """Replay on a cluster; return what could not be read or done."""
     from smoke_ros.detector import Detector
     from smoke_ros.ros.replay.fleet import cut_into_segments, replay_on_ray
+    from smoke_ros.ros.replay.run_folder import remove_segments
 
     problems: list[str] = []
+    if args.overwrite:
+        for request in requests:
+            remove_segments(request.out)
     if args.segment is not None:
         requests, problems = cut_into_segments(requests, args.segment)
     load = functools.partial(

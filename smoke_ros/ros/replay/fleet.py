@@ -127,7 +127,8 @@ def cut_into_segments(
 def _replay(request: ReplayRequest, load_detector: Callable[[], Detector]) -> list[str]:
     """Do one task, on a worker; return what could not be read."""
     try:
-        run = replay_offline(request, load_detector())
+        # Of a fleet that goes on, or of a worker that died at the very end, some are finished.
+        run = replay_offline(request, load_detector(), keep_finished=True)
     except (ValueError, OSError) as error:
         return [f'{request.bag}: {error}']
     failed = run.counts.get('failed', 0)

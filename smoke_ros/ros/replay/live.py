@@ -23,6 +23,7 @@ from smoke_ros.ros.message_types import MessageClass
 from smoke_ros.ros.player import Player
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
+from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.live_records import NodeReport, record_frames
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.offline import BAG_FOLDER
@@ -93,6 +94,8 @@ def replay_live(
         raise ValueError('stride must be 1 in a live replay: a camera leaves out no image')
     with TolerantBag(request.bag) as bag:
         camera = _only_camera(bag, request)
+        # Before the bag is played, which may take hours.
+        labels = None if request.labels is None else LabelFolder(request.labels)
         options = {**request.options(), 'rate': live.rate, 'params_file': _text(live.params_file)}
         run = describe_run(LIVE, request, {'name': live.model}, live.device, [camera.image])
         run = begin(request.out, dataclasses.replace(run, options=options), overwrite=overwrite)
@@ -104,7 +107,7 @@ def replay_live(
         session = _Session(bag, camera, request, live)
         session.run()
         report = session.report
-        counts = Counter(record_frames(bag, camera, request, report, live.rate))
+        counts = Counter(record_frames(bag, camera, request, report, live.rate, labels))
         return finish(
             request.out,
             dataclasses.replace(

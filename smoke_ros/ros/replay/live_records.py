@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -20,7 +21,7 @@ from smoke_ros.replay.records import (
 )
 from smoke_ros.replay.thumbnails import Thumbnails
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
-from smoke_ros.ros.bags import BagReader
+from smoke_ros.ros.bags import BagMessage, BagReader
 from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.messages import message_to_detections, with_image_box
 from smoke_ros.ros.replay.labels import LabelFolder
@@ -34,6 +35,10 @@ from smoke_ros.structures import Detection3D
 
 #: Stamps that are further from the time of recording are of another clock.
 SAME_CLOCK_NS = 60 * 10**9
+
+#: How long before and after an image, which the player may send a little late, its answer is
+#: looked for; at a multiple of the recorded pace that much longer in bag time.
+EARLIEST_ANSWER_NS, LONGEST_ANSWER_NS = 10**9, 60 * 10**9
 
 #: Silence after which, beside some times what a frame takes, nothing more is waited for.
 QUIET_S = 5.0
@@ -97,28 +102,28 @@ def record_frames(
     request: ReplayRequest,
     report: NodeReport,
     rate: float,
+    labels: LabelFolder | None,
 ) -> Iterator[str]:
     """Write a record of every frame that was played; yield what became of each.
 
     Detections are matched to images by their stamp, in one pass through both bags.
     """
     decoder = FrameDecoder(request.rectification, request.calibration)
-    labels = None if request.labels is None else LabelFolder(request.labels)
     thumbnails = Thumbnails(request.out, camera.image)
     with (
         BagReader(request.out / BAG_FOLDER) as recorded,
         FrameAppender(frames_path(request.out)) as appender,
     ):
-        answers = _Answers(recorded)
+        answers = _Answers(recorded, rate)
         for frame in BagFrames(bag, [camera], request.selection):
             try:
                 decoded = decoder.decode(frame)
+                record = _record(frame, decoded, request, labels)
             except ValueError as error:
                 appender.append(_lost(frame, request, FAILED, str(error)))
                 yield FAILED
                 continue
-            record = _record(frame, decoded, request, labels)
-            answer = answers.take(frame.stamp_ns)
+            answer = answers.take(frame.stamp_ns, frame.received_ns)
             if answer is None:
                 record = dataclasses.replace(record, status=DROPPED, reason=_why_dropped(report))
             else:
@@ -135,30 +140,49 @@ def record_frames(
 
 
 class _Answers:
-    """The recorded detections, in the order in which they came."""
+    """The recorded detections: those that came in a while around an image's own arrival.
 
-    def __init__(self, recorded: BagReader) -> None:
+    Stamps may jump back in a bag, and come again: only bag time always runs on.
+    """
+
+    def __init__(self, recorded: BagReader, rate: float) -> None:
+        self._longest_ns = round(LONGEST_ANSWER_NS * max(rate, 1.0))
         self._messages = recorded.messages([f'{NODE}/detections'])
-        self._next: tuple[int, int, Detection3DArray] | None = None
-        self._advance()
+        self._next: BagMessage | None = next(self._messages, None)
+        #: Arrival and message of the answers to an image's stamp, the first come first.
+        self._near: dict[int, deque[tuple[int, Detection3DArray]]] = {}
 
-    def take(self, wanted_ns: int) -> tuple[int, list[Detection3D]] | None:
-        """Return arrival (bag time, ns) and detections of the image with a stamp, if any."""
-        while self._next is not None and self._next[0] < wanted_ns:
-            self._advance()
-        if self._next is None or self._next[0] != wanted_ns:
+    def take(self, wanted_ns: int, received_ns: int) -> tuple[int, list[Detection3D]] | None:
+        """Return arrival (bag time, ns) and detections of an image, if it was answered.
+
+        Parameters
+        ----------
+        wanted_ns
+            The image's stamp.
+        received_ns
+            When it came, in bag time; from one call to the next it does not decrease.
+        """
+        while self._next is not None and self._next.stamp_ns <= received_ns + self._longest_ns:
+            decoded = self._next.decode(Detection3DArray)
+            answers = self._near.setdefault(stamp_ns(decoded.header.stamp), deque())
+            answers.append((self._next.stamp_ns, decoded))
+            self._next = next(self._messages, None)
+        self._forget(received_ns - EARLIEST_ANSWER_NS)
+        answers = self._near.get(wanted_ns, deque())
+        if not answers:
             return None
-        _, arrived_ns, message = self._next
-        self._advance()
+        arrived_ns, message = answers.popleft()
         return arrived_ns, message_to_detections(message)
 
-    def _advance(self) -> None:
-        message = next(self._messages, None)
-        if message is None:
-            self._next = None
-            return
-        decoded = message.decode(Detection3DArray)
-        self._next = (stamp_ns(decoded.header.stamp), message.stamp_ns, decoded)
+    def _forget(self, before_ns: int) -> None:
+        """Drop answers that came before a time; stamps are kept in the order of arrival."""
+        while self._near:
+            stamp, answers = next(iter(self._near.items()))
+            while answers and answers[0][0] < before_ns:
+                answers.popleft()
+            if answers:
+                return
+            del self._near[stamp]
 
 
 def _record(

@@ -40,12 +40,14 @@ BAG_FOLDER = 'bag'
 
 
 def replay_offline(
-    request: ReplayRequest, detector: Detector, *, overwrite: bool = False
-) -> RunRecord:
+    request: ReplayRequest, detector: Detector, *, overwrite: bool = False,
+    keep_finished: bool = False,
+) -> RunRecord:  # fmt: skip
     """Replay a bag, or go on with a replay that was interrupted.
 
     Writes into ``request.out``: ``frames.jsonl`` as it goes, KITTI result files, thumbnails, and
-    at the end the output bag and ``run.json``. Memory does not grow with the bag.
+    at the end the output bag and ``run.json``. Memory does not grow with the bag. With
+    `keep_finished` a replay that is there already, finished, is left as it is, for one of many.
 
     Raises
     ------
@@ -67,7 +69,10 @@ def replay_offline(
             'trained_on': detector.model.trained_on,
         }
         run = describe_run(OFFLINE, request, model, str(detector.device), topics)
-        run = begin(request.out, run, overwrite=overwrite)
+        run = begin(request.out, run, overwrite=overwrite, keep_finished=keep_finished)
+        if run.ended:
+            logger.info('%s: done before', request.out)
+            return run
         replay = _Replay(request, detector, cameras, labels)
         replay.run(bag)
         write_output_bag(

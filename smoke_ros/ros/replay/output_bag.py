@@ -122,7 +122,8 @@ def _write_frame(
     assert camera is not None
 
     def covariance(detection: Detection3D) -> FloatArray:
-        return pose_covariance(detection, camera, feature_width, ErrorModel())
+        errors = ErrorModel()
+        return pose_covariance(detection, camera, feature_width, errors, detection.depth_error)
 
     detections = record.detections
     message = detections_to_message(detections, header, covariance)

@@ -45,10 +45,13 @@ def describe_run(
     )
 
 
-def begin(folder: Path, run: RunRecord, *, overwrite: bool = False) -> RunRecord:
+def begin(
+    folder: Path, run: RunRecord, *, overwrite: bool = False, keep_finished: bool = False
+) -> RunRecord:
     """Begin a run in a folder, or go on with the one that was interrupted there.
 
-    Returns the record of the run: that of its beginning.
+    Returns the record of the run: that of its beginning; with `keep_finished` that of its end
+    where the folder holds just this run, finished.
 
     Raises
     ------
@@ -65,15 +68,16 @@ def begin(folder: Path, run: RunRecord, *, overwrite: bool = False) -> RunRecord
     if not (folder / RUN_FILE).is_file():
         raise FileExistsError(f'{folder} is not empty and holds no run: give another folder')
     before = read_run(folder)
-    if before.ended:
+    if before.ended and not keep_finished:
         raise FileExistsError(
             f'{folder} holds a finished run: give another folder, or --overwrite'
         )
+    what = 'a finished' if before.ended else 'an interrupted'
     for name in IDENTITY:
         old, new = getattr(before, name), getattr(run, name)
         if old != new:
             raise ValueError(
-                f'{folder} holds an interrupted run with another {name} '
+                f'{folder} holds {what} run with another {name} '
                 f'({_difference(old, new)}): give the same again to go on, another folder, '
                 'or --overwrite'
             )
@@ -84,6 +88,12 @@ def remove_run(folder: Path) -> None:
     """Remove a folder that holds a run; any other one stays."""
     if (folder / RUN_FILE).is_file():
         shutil.rmtree(folder)
+
+
+def remove_segments(folder: Path) -> None:
+    """Remove the runs over segments of a bag that a folder holds, however many they were."""
+    for segment in folder.glob('segment_*'):
+        remove_run(segment)
 
 
 def finish(folder: Path, run: RunRecord) -> RunRecord:
