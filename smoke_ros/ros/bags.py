@@ -27,8 +27,8 @@ from smoke_ros.ros.message_types import MessageClass, describe, message_class, t
 #: The storages of rosbag2, by the names it gives them.
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 
-#: The bag format of ROS 2 Jazzy, which later distributions read as well.
-FORMAT_VERSION: Final = 9
+#: The latest bag format whose metadata ROS 2 Humble's rosbag2 reads; later ones read it as well.
+FORMAT_VERSION: Final = 8
 
 
 class BagWriter:
