@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.config.options import check, option
 
+#: What the node is called unless it is remapped.
+NODE_NAME = 'smoke_node'
+
 #: The value of ``classes`` that stands for every class of the model.
 ALL_CLASSES = 'all'
 

@@ -22,7 +22,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionInfo
 
-from smoke_ros.config.node import CAMERA_PLACE, NodeConfig
+from smoke_ros.config.node import CAMERA_PLACE, NODE_NAME, NodeConfig
 from smoke_ros.detector import Detector
 from smoke_ros.models import RANDOM
 from smoke_ros.ros.camera_info import calibration_from_url
@@ -38,7 +38,6 @@ from smoke_ros.ros.throttled_log import ThrottledLog
 from smoke_ros.ros.worker import Worker
 from smoke_ros.structures import CameraModel
 
-NODE_NAME = 'smoke_node'
 DIAGNOSTICS_PERIOD_S = 1.0
 
 #: Makes a detector as Detector.from_model does: (name_or_path, device=..., config=...).

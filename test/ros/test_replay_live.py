@@ -31,9 +31,9 @@ from smoke_ros.ros.stamps import stamp_message
 FAKE_NODE = Path(__file__).parent / 'fake_node.py'
 
 
-def play(bag, out, kind='fake', rate=1.0, **options):
+def play(bag, out, kind='fake', rate=1.0, score_threshold=None, params_file=None, **options):
     command = (sys.executable, str(FAKE_NODE), kind)
-    live = LiveOptions(rate=rate, device='cpu', command=command)
+    live = LiveOptions(rate, '', 'cpu', score_threshold, params_file, command)
     return replay_live(ReplayRequest(bag=bag, out=out, **options), live)
 
 
@@ -67,6 +67,22 @@ def test_what_a_vehicle_would_get(tmp_path, ros_domain):
     assert len(messages) == len(processed)
     # Times are the bag's: behind the reception of the image, and long before the wall's.
     assert BEGIN_NS + DELAY_NS < messages[0].stamp_ns < messages[-1].stamp_ns < 100 * 10**9
+
+
+def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, ros_domain):
+    write_small_bag(tmp_path / 'in', 12)
+    (tmp_path / 'node.yaml').write_text(
+        'smoke_node: {ros__parameters: {cameras: [front, left], score_threshold: 0.7,'
+        ' qos_reliability: reliable}}\n'
+    )
+    for asked, names in ((None, ['Car']), (0.5, ['Car', 'Pedestrian'])):
+        run = play(
+            tmp_path / 'in', tmp_path / f'out{asked}', score_threshold=asked,
+            params_file=tmp_path / 'node.yaml',
+        )  # fmt: skip
+        assert run.counts['processed'] >= 6 and run.options['score_threshold'] == asked
+        found = [r.detections for r in frames(tmp_path / f'out{asked}') if r.status == 'processed']
+        assert {tuple(d.class_name for d in each) for each in found} == {tuple(names)}
 
 
 def test_frames_are_dropped_where_the_node_is_too_slow(tmp_path, ros_domain):

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from smoke_ros.config.node import NODE_NAME
 from smoke_ros.resources import resource
 
 #: The node, by the interpreter that runs this.
@@ -41,14 +43,15 @@ class NodeProcess:
     def __init__(
         self,
         command: Sequence[str],
-        parameters: Mapping[str, str | int],
+        parameters: Mapping[str, Any],
         remappings: Mapping[str, str],
         log: Path,
     ) -> None:
         self._arguments = [*command, '--ros-args']
         for name, value in parameters.items():
             # It is read as YAML: in quotes, a string stays one.
-            self._arguments += ['-p', f'{name}:={value!r}']
+            # Of this node by name, or a file's that names it would count before it.
+            self._arguments += ['-p', f'{NODE_NAME}:{name}:={value!r}']
         for name, topic in remappings.items():
             self._arguments += ['-r', f'{name}:={topic}']
         self._log = log

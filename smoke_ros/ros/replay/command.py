@@ -56,17 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write')
     parser.add_argument(
-        '--model', default=DEFAULT_MODEL, metavar='NAME|FILE',
-        help='a name from models/registry.yaml or a weights file (default: %(default)s)',
+        '--model', metavar='NAME|FILE',
+        help='a name from models/registry.yaml or a weights file '
+        f'(default: {DEFAULT_MODEL}, or as --params-file has it)',
     )  # fmt: skip
     parser.add_argument(
-        '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
+        '--device',
+        help='auto, cpu, cuda or cuda:N (default: auto, or as --params-file has it)',
     )
     add_engine_arguments(parser)
     parser.add_argument(
         '--score-threshold', type=float, metavar='T',
         help='drop detections below this score '
-        f'(default: {DetectorConfig().score_threshold:g})',
+        f'(default: {DetectorConfig().score_threshold:g}, or as --params-file has it)',
     )  # fmt: skip
     add_bag_arguments(parser)
     parser.add_argument(
@@ -95,7 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='times the recorded pace (default: %(default)g)',
     )  # fmt: skip
     live.add_argument(
-        '--params-file', type=Path, metavar='FILE', help="YAML with more of the node's parameters"
+        '--params-file',
+        type=Path,
+        metavar='FILE',
+        help="YAML with the node's parameters; what is given here too counts before it",
     )
     fleet = parser.add_argument_group('many bags on many machines')
     fleet.add_argument(
@@ -178,7 +183,9 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     for request in requests:  # said before a model is downloaded rather than after it
         if not request.bag.exists():
             raise FileNotFoundError(f'no bag at {request.bag}')
-    detector = Detector.from_model(args.model, args.device, requests[0].detector)
+    detector = Detector.from_model(
+        args.model or DEFAULT_MODEL, args.device or 'auto', requests[0].detector
+    )
     problems = []
     for request in requests:
         try:
@@ -206,7 +213,9 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     for given in (*args.bags, args.params_file):
         if given is not None and not given.exists():
             raise FileNotFoundError(f'{given}: no such bag or file')
-    live = LiveOptions(args.rate, args.model, args.device, args.params_file)
+    live = LiveOptions(
+        args.rate, args.model or '', args.device or '', args.score_threshold, args.params_file
+    )
     problems: list[str] = []
     for request in requests:
         try:
@@ -228,8 +237,7 @@ def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> l
             remove_segments(request.out)
     if args.segment is not None:
         requests, problems = cut_into_segments(requests, args.segment)
-    load = functools.partial(
-        Detector.from_model, args.model, args.device, config=requests[0].detector
-    )
-    gpus = int(args.device.startswith('cuda'))
+    model, device = args.model or DEFAULT_MODEL, args.device or 'auto'
+    load = functools.partial(Detector.from_model, model, device, config=requests[0].detector)
+    gpus = int(device.startswith('cuda'))
     return problems + replay_on_ray(requests, args.ray, load, gpus=gpus, overwrite=args.overwrite)

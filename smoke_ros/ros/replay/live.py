@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -55,17 +56,18 @@ class LiveOptions:
     ----------
     rate
         1 for the recorded pace.
-    model, device
-        As the node's parameters.
+    model, device, score_threshold
+        As the node's parameters; empty or None for what `params_file` says, or the default.
     params_file
-        A YAML file with more of them.
+        A YAML file with parameters of the node.
     command
         What starts the node.
     """
 
     rate: float = 1.0
     model: str = ''
-    device: str = 'auto'
+    device: str = ''
+    score_threshold: float | None = None
     params_file: Path | None = None
     command: Sequence[str] = SMOKE_NODE
 
@@ -96,7 +98,12 @@ def replay_live(
         camera = _only_camera(bag, request)
         # Before the bag is played, which may take hours.
         labels = None if request.labels is None else LabelFolder(request.labels)
-        options = {**request.options(), 'rate': live.rate, 'params_file': _text(live.params_file)}
+        options = {
+            **request.options(),
+            'score_threshold': live.score_threshold,
+            'rate': live.rate,
+            'params_file': _text(live.params_file),
+        }
         run = describe_run(LIVE, request, {'name': live.model}, live.device, [camera.image])
         run = begin(request.out, dataclasses.replace(run, options=options), overwrite=overwrite)
         if frames_path(request.out).exists():
@@ -202,13 +209,18 @@ class _Session:
 
     def _node_process(self, log: Path) -> NodeProcess:
         request, live, camera = self._request, self._live, self._camera
-        parameters = {
-            'device': live.device,
+        parameters: dict[str, Any] = {
+            'cameras': [''],  # one is played, under its own names
             'image_transport': 'compressed' if camera.compressed else 'raw',
             'rectification': request.rectification,
         }
+        # What was not asked for is left to the file of parameters.
         if live.model:
             parameters['model'] = live.model
+        if live.device:
+            parameters['device'] = live.device
+        if live.score_threshold is not None:
+            parameters['score_threshold'] = live.score_threshold
         for name in ('engine', 'precision'):
             if (value := getattr(request.detector, name)) != 'auto':
                 parameters[name] = value
@@ -221,7 +233,6 @@ class _Session:
         if camera.info is not None:
             remappings['camera_info'] = camera.info
         command = [*live.command, '--ros-args', '-p', 'use_sim_time:=true']
-        command += ['-p', f'score_threshold:={request.detector.score_threshold!r}']
         if live.params_file is not None:
             command += ['--params-file', str(live.params_file)]
         return NodeProcess(command, parameters, remappings, log)
