@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 
 help:
 	@echo 'make setup   make $(VENV): pinned packages, and ROS 2 from wheels where none is sourced'
-	@echo 'make demo    drive real camera frames through the node and draw what it publishes'
+	@echo 'make demo    play the bundled rendered drive into the node and draw what it publishes'
 	@echo 'make test    run the tests (ARGS="-k name" for some of them)'
 	@echo 'make check   lint, formatting and types'
 	@echo 'make bench   measure each stage and the whole node'

@@ -14,8 +14,8 @@ class EngineConfig:
     engine: str = option(
         'auto',
         'what runs the network: plain PyTorch (eager), kernels compiled on this machine '
-        '(compiled), a CUDA graph, ONNX Runtime, TensorRT, or the fastest that is here (auto); '
-        'one that cannot run here is replaced, which the log says',
+        '(compiled), a CUDA graph, ONNX Runtime or TensorRT; auto is compiled on a CPU and '
+        'cuda_graph on a GPU. One that cannot run here is replaced, which the log says',
         choices=('auto', 'eager', 'compiled', 'cuda_graph', 'onnx', 'tensorrt'),
     )
     precision: str = option(
