@@ -26,6 +26,7 @@ from smoke_ros.config.model import FAMILIES, ModelConfig
 from smoke_ros.config.options import from_mapping
 from smoke_ros.errors import CheckpointError
 from smoke_ros.files import replacing
+from smoke_ros.network.layers import NORMS
 from smoke_ros.network.smoke import Smoke, build_network
 
 FORMAT = 1
@@ -169,12 +170,18 @@ def save_checkpoint(
         How it was trained.
     dtype
         To store floating-point tensors in, for example torch.float16; as they are by default.
+        Normalisations keep theirs: variances may be beyond float16, and take little room.
     resume
         What training needs to go on from here, of tensors and plain values; detection ignores it.
+
+    Raises
+    ------
+    CheckpointError
+        If a weight does not fit into `dtype`.
     """
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     if dtype is not None:
-        state = {n: t.to(dtype) if t.is_floating_point() else t for n, t in state.items()}
+        state = _converted(network, state, dtype)
     header = {
         'format': FORMAT,
         'model': _plain(dataclasses.asdict(model)),
@@ -185,6 +192,24 @@ def save_checkpoint(
         content['resume'] = dict(resume)
     with replacing(Path(path)) as temporary:
         torch.save(content, temporary)
+
+
+def _converted(network: nn.Module, state: State, dtype: torch.dtype) -> State:
+    kept = {
+        f'{prefix}.{name}'
+        for prefix, module in network.named_modules() if isinstance(module, NORMS)
+        for name in module.state_dict()
+    }  # fmt: skip
+    converted = {}
+    for name, tensor in state.items():
+        is_kept = name in kept or not tensor.is_floating_point()
+        converted[name] = tensor if is_kept else tensor.to(dtype)
+        if not is_kept and tensor.isfinite().all() and not converted[name].isfinite().all():
+            raise CheckpointError(
+                f'{name}: expected values that {dtype} can hold, got up to '
+                f'{float(tensor.abs().max()):g}; store it in single precision'
+            )
+    return converted
 
 
 def sha256(path: Path | str) -> str:
@@ -236,6 +261,9 @@ def _ours(path: Path, content: dict[str, Any]) -> Checkpoint:
         raise CheckpointError(f'{path}: {error}') from error
     # Stored in half precision to be small; computed with in single precision.
     floats = {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
+    broken = [name for name, tensor in floats.items() if not tensor.isfinite().all()]
+    if broken:
+        raise CheckpointError(f'{path}: expected finite weights, got others in {_some(broken)}')
     return Checkpoint('smoke_ros', model, floats, training)
 
 

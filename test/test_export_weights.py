@@ -7,6 +7,7 @@ from perfect_outputs import small_model
 
 from smoke_ros.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
 from smoke_ros.cli import main
+from smoke_ros.errors import CheckpointError
 from smoke_ros.models import load_model
 from smoke_ros.network.smoke import build_network
 
@@ -48,6 +49,43 @@ def test_it_is_the_same_network_to_half_precision(trained):
         after = load_model(path).network.eval()(images)
     for old, new in zip(before, after, strict=True):
         torch.testing.assert_close(new, old, atol=5e-3, rtol=0)
+
+
+def test_statistics_beyond_half_precision_survive_it(tmp_path):
+    model = small_model(architecture='efficientnet_lite0', norm='bn')
+    network = build_network(model)
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms[-1].running_var.fill_(1e5)  # float16 ends at 65504
+    save_checkpoint(tmp_path / 'whole.pth', network, model)
+    code, path = export(tmp_path / 'whole.pth', '--half')
+    assert code == 0
+    state = load_checkpoint(path).state
+    assert all(tensor.isfinite().all() for tensor in state.values())
+    before, after = network.eval().state_dict(), load_model(path).network.eval().state_dict()
+    name = next(n for n, t in before.items() if n.endswith('running_var') and t.max() > 9e4)
+    torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
+
+
+def test_weights_beyond_half_precision_are_refused(tmp_path):
+    model = small_model(architecture='efficientnet_lite0', norm='bn')
+    network = build_network(model)
+    with torch.no_grad():
+        network.heads.heatmap[0].weight[0, 0, 0, 0] = 1e5
+    with pytest.raises(
+        CheckpointError, match=r'heads\.heatmap\.0\.weight.*torch\.float16.*100000'
+    ):
+        save_checkpoint(tmp_path / 'half.pth', network, model, dtype=torch.float16)
+    assert not (tmp_path / 'half.pth').exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    model = small_model(architecture='efficientnet_lite0', norm='bn')
+    network = build_network(model)
+    with torch.no_grad():
+        network.heads.heatmap[-1].bias[0] = float('inf')
+    save_checkpoint(tmp_path / 'broken.pth', network, model)
+    with pytest.raises(CheckpointError, match=r'finite weights.*heads\.heatmap'):
+        load_checkpoint(tmp_path / 'broken.pth')
 
 
 def test_options_that_need_no_training_may_change(trained):

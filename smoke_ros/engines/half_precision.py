@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from smoke_ros.network.layers import NORMS
 from smoke_ros.network.smoke import Smoke
 
 HALF_TYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
@@ -17,7 +18,7 @@ class SingleNorm(nn.Module):
 
     def __init__(self, norm: nn.Module, result: torch.dtype) -> None:
         super().__init__()
-        self.norm = norm.float()
+        self.norm = norm
         self.result = result
 
     def forward(self, features: Tensor) -> Tensor:
@@ -48,13 +49,19 @@ def half_network(network: Smoke, precision: str) -> nn.Module:
     is 13 cm. Positions of deformable taps leave half precision by themselves.
     """
     dtype = HALF_TYPES[precision]
-    copied = copy.deepcopy(network).eval().requires_grad_(False).to(dtype)
+    copied = copy.deepcopy(network).eval().requires_grad_(False)
+    ends = {branch[-1] for branch in (copied.heads.heatmap, copied.heads.regression)}
+    for module in copied.modules():
+        # Never there and back: a BatchNorm's variance may be beyond float16, and is infinite then.
+        if not isinstance(module, NORMS) and module not in ends:
+            for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                if tensor.is_floating_point():
+                    tensor.data = tensor.data.to(dtype)
     for module in list(copied.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, nn.GroupNorm | nn.BatchNorm2d):
+            if isinstance(child, NORMS):
                 setattr(module, name, SingleNorm(child, dtype))
     for branch in (copied.heads.heatmap, copied.heads.regression):
         *_, last_norm = (layer for layer in branch if isinstance(layer, SingleNorm))
         last_norm.result = torch.float32
-        branch[-1].float()
     return HalfSmoke(copied, dtype)

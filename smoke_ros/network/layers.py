@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+#: Every normalisation that networks here have.
+NORMS = (nn.GroupNorm, nn.BatchNorm2d)
+
 
 class ExactGroupNorm(nn.GroupNorm):
     """GroupNorm that is as exact for channels-last tensors as for others.

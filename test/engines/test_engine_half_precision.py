@@ -56,6 +56,25 @@ def test_only_the_end_of_a_deep_head_is_single():
     assert types == [torch.bfloat16, torch.bfloat16, torch.float32]
 
 
+@pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
+def test_what_is_single_has_not_been_half_before(precision):
+    model = replace(MODEL, architecture='efficientnet_lite0', norm='bn')
+    network = build_network(model).eval()
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:  # no value of which half precision has, and one beyond float16
+        nn.init.uniform_(norm.running_mean, 0.1, 0.2)
+        nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    norms[0].running_var[0] = 1e5
+    half = half_network(network, precision)
+    copies = [m.norm for m in half.modules() if isinstance(m, SingleNorm)]
+    assert len(copies) == len(norms)
+    for norm, copy in zip(norms, copies, strict=True):
+        torch.testing.assert_close(copy.state_dict(), norm.state_dict(), rtol=0, atol=0)
+    for head in ('heatmap', 'regression'):
+        end, source = getattr(half.network.heads, head)[-1], getattr(network.heads, head)[-1]
+        torch.testing.assert_close(end.state_dict(), source.state_dict(), rtol=0, atol=0)
+
+
 def test_a_norm_survives_what_float16_could_not_square():
     norm = SingleNorm(nn.GroupNorm(2, 4), torch.float16)
     features = torch.randn(1, 4, 8, 8).mul(3e4).clamp(-6e4, 6e4).half()
