@@ -19,11 +19,12 @@ from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.data.box_records import detection_record
 from smoke_ros.data.kitti import detection_to_object, write_objects
+from smoke_ros.data.layout import read_image
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
 from smoke_ros.engine_arguments import add_engine_arguments, engine_options
 from smoke_ros.evaluation.run_info import RunInfo, write_run_info
-from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.files import list_files, replacing, write_text_atomically
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel, Detection3D
 
@@ -122,7 +123,7 @@ def find_images(path: Path) -> list[Path]:
         If there is no such path, or no image in the folder.
     """
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        found = list_files(path, IMAGE_SUFFIXES)
         if not found:
             raise FileNotFoundError(f'{path}: no image ({", ".join(IMAGE_SUFFIXES)}) in it')
         return found
@@ -132,9 +133,7 @@ def find_images(path: Path) -> list[Path]:
 
 
 def _read_frame(path: Path, args: argparse.Namespace) -> tuple[Image, CameraModel]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path}: not an image that OpenCV can read')
+    image = read_image(path)
     calibration = _calibration_of(path, args.calib)
     size = (image.shape[1], image.shape[0])
     return image, read_camera(calibration, size, rectified=args.rectified)  # type: ignore[return-value]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 
@@ -25,6 +25,18 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def list_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """List the files of a folder that have one of some suffixes, by name.
+
+    Hidden ones are left out: they are what a killed process left of :func:`replacing`, or another
+    system's notes.
+    """
+    return sorted(
+        path for path in folder.glob('*')
+        if path.suffix.lower() in suffixes and not path.name.startswith('.')
+    )  # fmt: skip
 
 
 def write_text_atomically(path: Path, text: str) -> None:

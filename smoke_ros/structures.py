@@ -116,6 +116,8 @@ class CameraModel:
         object.__setattr__(self, 'K', K)
         if self.width < 1 or self.height < 1:
             raise ValueError(f'image size must be positive, got {self.width}x{self.height}')
+        if not np.isfinite(self.projection_offset).all():
+            raise ValueError(f'projection_offset must be finite, got {self.projection_offset}')
         D = tuple(float(d) for d in self.D)
         # A fisheye bends the picture by its projection alone, whatever its coefficients are.
         is_plain = not any(D) and self.distortion_model != FISHEYE

@@ -103,6 +103,15 @@ def test_the_threshold_is_used(frames, sees_a_car):
         assert len(read_objects(frames / '000000.txt', with_score=True)) == count
 
 
+def test_half_a_jpeg_is_no_image(frames, sees_a_car, caplog):
+    whole = cv2.imencode('.jpg', np.full((375, 1242, 3), 90, np.uint8))[1].tobytes()
+    (frames / 'images/000001.png').unlink()
+    (frames / 'images/000001.jpg').write_bytes(whole[: len(whole) // 2])
+    code = detect(frames / 'images', '--calib', frames / 'calib')
+    assert code == detect_command.EXIT_SOME_FAILED
+    assert '000001.jpg: expected an image' in caplog.text
+
+
 def test_a_bad_image_in_a_folder_costs_that_image(frames, sees_a_car, caplog):
     (frames / 'images/000000.png').write_bytes(b'not a picture')
     (frames / 'calib/000001.txt').rename(frames / 'calib/000002.txt')
@@ -111,7 +120,7 @@ def test_a_bad_image_in_a_folder_costs_that_image(frames, sees_a_car, caplog):
         frames / 'images', '--calib', frames / 'calib', '--json', frames / 'out.json'
     )  # fmt: skip
     assert code == detect_command.EXIT_SOME_FAILED
-    assert 'not an image that OpenCV can read' in caplog.text
+    assert 'expected an image, it is damaged or of another kind' in caplog.text
     assert 'no calibration; looked for' in caplog.text
     assert '2 of 3 images could not be used' in caplog.text
     assert len(json.loads((frames / 'out.json').read_text())['images']) == 1

@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.files import list_files, replacing, write_text_atomically
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -31,3 +31,10 @@ def test_others_may_read_what_is_written(tmp_path):
     write_text_atomically(tmp_path / 'atomic.txt', 'x')
     modes = [stat.S_IMODE((tmp_path / n).stat().st_mode) for n in ('plain.txt', 'atomic.txt')]
     assert modes[0] == modes[1]
+
+
+def test_hidden_files_are_nobodys(tmp_path):
+    for name in ('b.txt', 'a.TXT', '.c.txt.x1y2z3.txt', '._a.txt', 'd.png'):
+        (tmp_path / name).touch()
+    assert [path.name for path in list_files(tmp_path, ('.txt',))] == ['a.TXT', 'b.txt']
+    assert list_files(tmp_path / 'absent', ('.txt',)) == []

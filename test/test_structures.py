@@ -81,6 +81,11 @@ def test_a_distortion_that_is_none_is_refused(kwargs, message):
         CameraModel(K, 640, 480, **kwargs)
 
 
+def test_a_projection_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match='projection_offset must be finite'):
+        CameraModel.from_projection(np.column_stack((K, [math.nan, 0, 0])), 640, 480)
+
+
 def test_zero_distortion_is_no_distortion():
     camera = CameraModel(K, 640, 480, 'plumb_bob', (0.0,) * 5)
     assert not camera.has_distortion

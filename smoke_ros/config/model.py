@@ -124,6 +124,15 @@ class ModelConfig:
                 f'dimension_reference must have one entry for each of the {len(self.classes)} '
                 f'classes, got {len(self.dimension_reference)}'
             )
+        for name, count in (('depth_reference', 2), ('mean', 3), ('std', 3)):
+            values = getattr(self, name)
+            if len(values) != count or not all(map(math.isfinite, values)):
+                raise ValueError(f'{name} must be {count} numbers, got {values}')
+        if min(*self.std, self.depth_reference[1]) <= 0:
+            raise ValueError(
+                f'std and the second of depth_reference must be > 0, got {self.std} and '
+                f'{self.depth_reference}'
+            )
         for name, size in zip(self.classes, self.dimension_reference, strict=True):
             if len(size) != 3 or not all(math.isfinite(v) and v > 0 for v in size):
                 raise ValueError(f'dimension_reference of {name} must be 3 sizes > 0, got {size}')

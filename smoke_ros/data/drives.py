@@ -22,6 +22,7 @@ from smoke_ros.calibration import Calibration, read_camera_yaml
 from smoke_ros.data.kitti import KittiObject, read_calibration, read_objects
 from smoke_ros.data.layout import IMAGE_SUFFIXES
 from smoke_ros.errors import KittiFormatError
+from smoke_ros.files import list_files
 from smoke_ros.structures import CameraModel, FloatArray, Vector3
 
 #: When a recording without stamps begins: not at 0, which in ROS means that there is no stamp.
@@ -115,7 +116,7 @@ def _images(
     folder: Path, stamps: Sequence[int], calibration: Path | None, labels: Path | None
 ) -> tuple[DriveImage, ...]:
     """List the images of a folder; ``calibration`` is a file for all, or a folder of files."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = list_files(folder, IMAGE_SUFFIXES)
     if not paths:
         raise FileNotFoundError(f'{folder}: no image ({", ".join(IMAGE_SUFFIXES)}) in it')
     indices = list(range(len(paths)))

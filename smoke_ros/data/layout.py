@@ -20,6 +20,7 @@ from PIL import Image as Picture
 
 from smoke_ros.data.kitti import KittiObject, read_calibration, read_objects
 from smoke_ros.errors import KittiFormatError
+from smoke_ros.files import list_files
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel
 
@@ -48,11 +49,8 @@ class KittiFolder:
                 'training/label_2'
             )
         self.folder = found[0]
-        self._suffixes = {
-            path.stem: path.suffix
-            for path in sorted((self.folder / 'image_2').glob('*'))
-            if path.suffix.lower() in IMAGE_SUFFIXES
-        }
+        images = list_files(self.folder / 'image_2', IMAGE_SUFFIXES)
+        self._suffixes = {path.stem: path.suffix for path in images}
 
     def frames(self, split: str = '') -> list[str]:
         """Return the names of a split's frames, or of all that have a label.
@@ -69,7 +67,7 @@ class KittiFolder:
         """
         if split:
             return read_split(self._split_path(split))
-        names = sorted(path.stem for path in (self.folder / 'label_2').glob('*.txt'))
+        names = [path.stem for path in list_files(self.folder / 'label_2', ('.txt',))]
         if not names:
             raise FileNotFoundError(f'{self.folder / "label_2"}: expected labels FRAME.txt')
         return names
@@ -123,7 +121,7 @@ class KittiFolder:
 
 def read_image(path: Path) -> Image:
     """Read an 8-bit image, (height, width, 3) BGR; see :meth:`KittiFolder.image`."""
-    if path.suffix.lower() == '.png':
+    if path.suffix.lower() not in ('.jpg', '.jpeg'):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)  # twice as fast as Pillow
         if image is None:
             raise KittiFormatError(f'{path}: expected an image, it is damaged or of another kind')

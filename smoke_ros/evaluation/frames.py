@@ -11,6 +11,7 @@ from tqdm import tqdm
 from smoke_ros.data.kitti import KittiObject, read_objects
 from smoke_ros.data.layout import read_split
 from smoke_ros.evaluation.run_info import RunInfo, leakage_warnings, read_run_info
+from smoke_ros.files import list_files
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def read_frames(
 def _frame_names(folder: Path, kind: str) -> set[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder}: expected a folder of {kind} files, found none')
-    names = {path.stem for path in folder.glob('*.txt')}
+    names = {path.stem for path in list_files(folder, ('.txt',))}
     if not names:
         inside = sorted({str(path.parent) for path in folder.glob('*/*.txt')})
         hint = f'; did you mean {inside[0]}?' if inside else ''

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import signal
 import time
 from collections.abc import Sequence
@@ -191,8 +192,9 @@ class _Run:
         network = self._learner.model_network
         figures = validate(network, job.run, job.validation, self._processes)
         progress.validated = progress.iteration
-        # Of equals, such as the first ones that find nothing, the later one.
-        is_best = not progress.best_iteration or figures[SCORE] >= progress.best_score
+        # Of equals, such as the first ones that find nothing, the later one; and where nothing
+        # can be scored, which is not a number.
+        is_best = not progress.best_iteration or not figures[SCORE] < progress.best_score
         if is_best:
             progress.best_iteration, progress.best_score = progress.iteration, figures[SCORE]
         if self._log is not None:
@@ -201,6 +203,11 @@ class _Run:
                 'step %d: on validation score %.2f, loss %.3f%s', progress.iteration,
                 figures[SCORE], figures['total'], ', the best so far' if is_best else '',
             )  # fmt: skip
+            if math.isnan(figures[SCORE]):
+                logger.warning(
+                    'validation has no object that counts as moderate (25 px high or more, '
+                    'occluded 0 or 1, truncated at most 0.3): it says nothing of the model'
+                )
             if is_best:
                 save_checkpoint(self._out / BEST, network, job.run.model, job.record)
         self._logged_at = time.perf_counter()

@@ -124,6 +124,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     found = []
     for section in SECTIONS:
         before, after = old.get(section) or {}, new.get(section) or {}
+        if before and after:
+            # What an older version did not know yet was as it is by default.
+            before = {**_DEFAULTS[section], **before}
         for name in sorted({*before, *after}):
             was, now = before.get(name), after.get(name)
             if was != now and f'{section}.{name}' not in CHANGEABLE:
@@ -185,12 +188,14 @@ def _make_evaluation(
     if 'classes' in options:
         return _make(EvaluationConfig, options, where, 'evaluation')  # type: ignore[no-any-return]
     kitti = EvaluationConfig()
-    overlaps = dict(zip(kitti.classes, kitti.overlaps, strict=True))
-    lenient = dict(zip(kitti.classes, kitti.devkit_overlaps, strict=True))
+    names = [name.lower() for name in kitti.classes]  # of which evaluation ignores the case
+    overlaps = dict(zip(names, kitti.overlaps, strict=True))
+    lenient = dict(zip(names, kitti.devkit_overlaps, strict=True))
+    classes = [name.lower() for name in model.classes]
     values = {
         'classes': model.classes,
-        'overlaps': tuple(overlaps.get(name, OTHER_OVERLAP) for name in model.classes),
-        'devkit_overlaps': tuple(lenient.get(name, OTHER_OVERLAP) for name in model.classes),
+        'overlaps': tuple(overlaps.get(name, OTHER_OVERLAP) for name in classes),
+        'devkit_overlaps': tuple(lenient.get(name, OTHER_OVERLAP) for name in classes),
     }
     return _make(EvaluationConfig, {**values, **options}, where, 'evaluation')  # type: ignore[no-any-return]
 
@@ -200,3 +205,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+#: Of a section's options, as :meth:`RunConfig.as_mapping` has them.
+_DEFAULTS: Sections = _plain(dataclasses.asdict(RunConfig(validation=DataConfig())))

@@ -13,6 +13,7 @@ from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.coder import select_peaks
 from smoke_ros.config.data import IGNORE
 from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.evaluation import EvaluationConfig
 from smoke_ros.data.classes import label_meanings
 from smoke_ros.data.dataset import KittiDataset, collate
 from smoke_ros.data.kitti import DONT_CARE, KittiObject, detection_to_object
@@ -57,7 +58,7 @@ def validate(
     for layer, mode in modes:
         layer.training = mode
     merged = {frame: items for part in processes.gather(found) for frame, items in part.items()}
-    truth = [labels_as_learnt(dataset, frame) for frame in merged]
+    truth = [labels_as_learnt(dataset, frame, run.evaluation) for frame in merged]
     evaluation = evaluate_frames(truth, list(merged.values()), run.evaluation)
     return {**_mean_losses(processes.gather(sums), run), **_figures(evaluation)}
 
@@ -94,18 +95,25 @@ def _detect(
     return found, sums
 
 
-def labels_as_learnt(dataset: KittiDataset, frame: str) -> list[KittiObject]:
+def labels_as_learnt(
+    dataset: KittiDataset, frame: str, evaluation: EvaluationConfig
+) -> list[KittiObject]:
     """Return a frame's labels under the names that ``class_map`` gives them.
 
-    Names that stand for background keep their own: KITTI's rules know neighbours of a class.
+    Names that stand for background keep their own: KITTI's rules know neighbours of a class. So
+    do neighbours that are ignored, for a DontCare region excuses a detection in the image only.
     """
     meanings = label_meanings(dataset.config, dataset.model)
+    neighbours = {
+        other.lower() for name in evaluation.classes for other in evaluation.neighbours_of(name)
+    }
     objects = []
     for item in dataset.folder.labels(frame):
         meaning = meanings.get(item.class_name, item.class_name)
-        name = {IGNORE: DONT_CARE}.get(meaning, meaning)
-        if meaning in (*dataset.model.classes, IGNORE):
-            item = dataclasses.replace(item, class_name=name)
+        if meaning == IGNORE and item.class_name.lower() not in neighbours:
+            item = dataclasses.replace(item, class_name=DONT_CARE)
+        elif meaning in dataset.model.classes:
+            item = dataclasses.replace(item, class_name=meaning)
         objects.append(item)
     return objects
 

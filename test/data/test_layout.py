@@ -67,3 +67,10 @@ def test_colour_order_and_grey_images(tmp_path):
     assert read_image(tmp_path / 'red.png')[0, 0].tolist() == [0, 0, 255]
     cv2.imwrite(str(tmp_path / 'grey.png'), image[..., 2])
     assert read_image(tmp_path / 'grey.png')[0, 0].tolist() == [255, 255, 255]
+
+
+def test_what_a_killed_write_left_is_no_frame(kitti_root):
+    folder = KittiFolder(kitti_root)
+    before = folder.frames()
+    (folder.folder / 'label_2' / '.000000.txt.vuvstrew.txt').touch()
+    assert KittiFolder(kitti_root).frames() == before

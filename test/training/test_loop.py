@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import math
 import os
 import signal
 
@@ -201,6 +202,19 @@ def test_best_model_is_kept(frames, tmp_path, monkeypatch):
     assert [line['score'] for line in lines] == ['3', '5', '4']
     best, final = (load_checkpoint(tmp_path / name).state for name in (BEST, FINAL))
     assert not torch.equal(best['heads.heatmap.3.weight'], final['heads.heatmap.3.weight'])
+
+
+def test_where_nothing_can_be_scored_the_latest_model_is_the_best(
+    frames, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(
+        'smoke_ros.training.loop.validate', lambda *_: {'score': math.nan, 'total': 1.0}
+    )
+    job = make_job(frames, validates=True, iterations=3, validate_every=1)
+    run_job(job, tmp_path, ALONE)
+    assert read_content(tmp_path / LAST)['resume']['progress']['best_iteration'] == 3
+    assert_same(*(load_checkpoint(tmp_path / name).state for name in (BEST, FINAL)))
+    assert 'no object that counts as moderate' in caplog.text
 
 
 def test_resuming_a_finished_run_does_nothing_more(frames, tmp_path):

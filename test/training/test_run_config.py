@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from smoke_ros.config.data import DataConfig
 from smoke_ros.config.model import FAMILIES, ModelConfig
 from smoke_ros.config.training import TrainingConfig
 from smoke_ros.data.classes import label_meanings
@@ -115,6 +116,8 @@ def test_classes_are_scored_with_kittis_overlaps_where_it_has_them():
     model = {'classes': ['Car', 'Pedestrian', 'Bus'], 'dimension_reference': sizes}
     scored = make_run_config({'model': model}, 'here').evaluation
     assert (scored.classes, scored.overlaps) == (('Car', 'Pedestrian', 'Bus'), (0.7, 0.5, 0.5))
+    lower = {**model, 'classes': ['car', 'pedestrian', 'bus']}
+    assert make_run_config({'model': lower}, 'here').evaluation.overlaps == (0.7, 0.5, 0.5)
     given = {'classes': ['Bus'], 'overlaps': [0.6], 'devkit_overlaps': [0.3]}
     assert make_run_config({'evaluation': given}, 'here').evaluation.overlaps == (0.6,)
 
@@ -128,6 +131,17 @@ def test_differences_are_named_but_those_that_do_not_matter():
         "model.norm (was 'gn', is 'bn')",
         'training.batch_size (was 32, is 8)',
     ]
+
+
+def test_an_option_that_an_older_version_did_not_know_was_as_it_is_by_default():
+    old, new = RunConfig().as_mapping(), RunConfig().as_mapping()
+    del old['data']['shadows'], old['training']['ema_decay']
+    assert differences(old, new) == []
+    new['data']['shadows'] = 2
+    assert differences(old, new) == ['data.shadows (was 0, is 2)']
+    # A section that was not there is something else.
+    validated = RunConfig(validation=DataConfig(smallest_height=9.0)).as_mapping()
+    assert any(name.startswith('validation.') for name in differences(old, validated))
 
 
 def test_recipe_is_the_papers():

@@ -130,5 +130,15 @@ def test_labels_have_the_names_that_are_learnt(tmp_path, frames):
     meanings = ('Van=Car', 'Truck=ignore', 'Person_sitting=background')
     config = dataclasses.replace(run.data, root=str(folder), class_map=meanings)
     mapped = KittiDataset(config, MODEL, training=False)
-    names = [item.class_name for item in labels_as_learnt(mapped, '000000')]
+    kitti = EvaluationConfig()
+    names = [item.class_name for item in labels_as_learnt(mapped, '000000', kitti)]
     assert names == ['Car', 'Car', 'DontCare', 'Person_sitting']
+    # A neighbour of Car that is ignored excuses detections in space, too.
+    meanings = ('Van=ignore', 'Truck=ignore', 'Person_sitting=ignore')
+    mapped = KittiDataset(dataclasses.replace(config, class_map=meanings), MODEL, training=False)
+    learnt = labels_as_learnt(mapped, '000000', kitti)
+    assert [item.class_name for item in learnt] == ['Car', 'Van', 'DontCare', 'Person_sitting']
+    found = [dataclasses.replace(item, class_name='Car', score=0.9) for item in learnt[:2]]
+    (car,) = (part for part in evaluate_frames([learnt], [found], kitti).classes
+              if part.class_name == 'Car')  # fmt: skip
+    assert {score.false_positives for score in car.benchmark} == {0}

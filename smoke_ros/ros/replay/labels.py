@@ -8,6 +8,7 @@ from pathlib import Path
 from smoke_ros.data.drives import read_labels
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.errors import KittiFormatError
+from smoke_ros.files import list_files
 from smoke_ros.structures import Vector3
 
 #: Written by bag2kitti, beside label_2: frame name, stamp in nanoseconds, image topic.
@@ -36,7 +37,7 @@ class LabelFolder:
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise FileNotFoundError(f'{folder}: no such folder of labels')
-        files = [path for path in sorted(folder.glob('*.txt')) if path.name != STAMPS_FILE]
+        files = [path for path in list_files(folder, ('.txt',)) if path.name != STAMPS_FILE]
         if not files:
             raise FileNotFoundError(f'{folder}: expected labels NAME.txt')
         self.topics: frozenset[str] = frozenset()
