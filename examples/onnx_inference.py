@@ -38,7 +38,7 @@ ratio = scale * fx / focal  # another lens than the training camera's: objects s
 inputs = {
     'images': pixels.transpose(2, 0, 1), 'K': [[fx, 0, cx], [0, fy, cy], [0, 0, 1]],
     'image_from_feature': affine, 'projection_offset': np.zeros(3),
-    'depth_scale': ratio if abs(ratio - 1) > 0.02 else 1.0,
+    'depth_scale': ratio if abs(ratio - 1) > float(about['focal_tolerance']) else 1.0,
 }  # fmt: skip
 inputs = {name: np.asarray(value, np.float32)[None] for name, value in inputs.items()}
 scores, class_ids, boxes = (output[0] for output in session.run(None, inputs))

@@ -25,6 +25,7 @@ from smoke_ros.preprocess import (
     Image,
     InputGeometry,
     normalise,
+    share_seen,
     undistort_image,
     undistortion_maps,
     warp_image,
@@ -258,17 +259,17 @@ class Detector:
         geometry = InputGeometry.centred(image_size, input_size)
         ratio = geometry.scale * camera.K[0, 0] / self.model.reference_focal_px
         depth_scale = 1.0
-        corrects = abs(ratio - 1.0) > self.config.focal_tolerance
+        tolerance = self.config.focal_tolerance
+        corrects = abs(ratio - 1.0) > (self.model.focal_tolerance if tolerance < 0 else tolerance)
         if corrects and self.config.focal_correction == 'depth':
             depth_scale = ratio
         elif corrects and self.config.focal_correction == 'image':
             geometry = InputGeometry.centred(image_size, input_size, geometry.scale / ratio)
-        return CameraSetup(
-            geometry,
-            depth_scale,
-            undistortion_maps(camera, geometry) if camera.has_distortion else None,
-            geometry.visible_fraction(image_size),
-        )
+        if not camera.has_distortion:
+            seen = geometry.visible_fraction(image_size)
+            return CameraSetup(geometry, depth_scale, None, seen)
+        maps = undistortion_maps(camera, geometry)
+        return CameraSetup(geometry, depth_scale, maps, share_seen(maps, image_size))
 
     def decode(
         self, peaks: coder.Peaks, index: int, camera: CameraModel, threshold: float, most: int,

@@ -24,6 +24,9 @@ Image = npt.NDArray[np.uint8]
 #: Keeps an interpolated value that should be whole from being rounded down to the next lower one.
 ROUNDING_MARGIN = 1e-3
 
+#: Along a side of the grid in which what is seen of a distorted image is counted.
+MOST_CELLS = 32
+
 
 @dataclass(frozen=True)
 class InputGeometry:
@@ -169,6 +172,19 @@ def undistortion_maps(
     if not (np.isfinite(map_x).all() and np.isfinite(map_y).all()):
         raise ValueError(f'the distortion D = {camera.D} cannot be undone: calibrate again')
     return cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
+
+
+def share_seen(maps: tuple[npt.NDArray, npt.NDArray], image_size: tuple[int, int]) -> float:
+    """Return how much of a distorted image's area :func:`undistortion_maps` reach, 0 to 1.
+
+    It is counted in cells of a grid, of which every one that is seen holds a pixel of the input.
+    """
+    places = maps[0].astype(np.int64)
+    cells = np.minimum(MOST_CELLS, np.array(places.shape[1::-1]) // 4).clip(1)
+    cell = places * cells // np.array(image_size)
+    inside = ((cell >= 0) & (cell < cells)).all(axis=-1)
+    numbers = cell[inside] @ np.array([1, cells[0]])
+    return len(np.unique(numbers)) / float(cells.prod())
 
 
 def undistort_image(image: Image, maps: tuple[npt.NDArray, npt.NDArray]) -> Image:

@@ -320,6 +320,23 @@ def test_a_distorted_image_is_undistorted_into_the_input(distortion_model, D):
     np.testing.assert_allclose(seen, expected, atol=1.0)
 
 
+@pytest.mark.parametrize(
+    ('D', 'lost'), [((-0.35, 0.12, 0.0, 0.0), 0.2), ((-1e-6, 0.0, 0.0, 0.0), 0.0)]
+)
+def test_a_view_that_undistortion_loses_is_said(D, lost, caplog):
+    K = [[700.0, 0, 640], [0, 700, 195], [0, 0, 1]]
+    camera = CameraModel(np.array(K), 1280, 390, 'plumb_bob', D)
+    seen = make_detector(camera).camera_setup(camera).visible_fraction
+    # What the input reaches of the picture, from the corner points of a fine grid.
+    x, y = np.meshgrid(np.linspace(0, 1280, 321), np.linspace(0, 390, 99))
+    points = np.stack((x, y), -1).reshape(-1, 1, 2)
+    flat = cv2.undistortPoints(points, camera.K, np.array(D), P=camera.K)[:, 0]
+    expected = ((flat >= 0) & (flat <= (1280, 390))).all(axis=1).mean()
+    assert 1.0 - expected == pytest.approx(lost, abs=0.1)
+    assert seen == pytest.approx(expected, abs=0.05)
+    assert ('objects in the rest are not detected' in caplog.text) == (lost > 0.0)
+
+
 def test_undistortion_tables_are_made_once_per_camera(monkeypatch):
     camera = make_camera(distortion_model='plumb_bob', D=(-0.3, 0.09, 0.001, -0.0005, 0.01))
     detector = make_detector(camera)

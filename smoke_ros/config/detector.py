@@ -23,8 +23,8 @@ class DetectorConfig(EngineConfig):
         choices=('depth', 'image', 'none'),
     )
     focal_tolerance: float = option(
-        0.02, 'relative difference in focal length up to which nothing is corrected',
-        low=0.0, high=0.5,
+        -1.0, 'relative difference in focal length up to which nothing is corrected; below 0: '
+        'as the model was trained', low=-1.0, high=0.5,
     )  # fmt: skip
 
     def __post_init__(self) -> None:

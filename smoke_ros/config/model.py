@@ -113,6 +113,10 @@ class ModelConfig:
         KITTI_FOCAL_PX, 'focal length at which depth was learnt, in network pixels', unit='px',
         low=1.0,
     )  # fmt: skip
+    focal_tolerance: float = option(
+        0.02, 'relative difference in focal length up to which depth was learnt as it is; where '
+        "a model is trained, its data's", low=0.0, high=10.0,
+    )  # fmt: skip
     trained_on: str = option('nothing (random weights)', 'data and split the weights have seen')
 
     def __post_init__(self) -> None:

@@ -105,6 +105,7 @@ def metadata(loaded: LoadedModel, options: ExportOptions) -> dict[str, str]:
         'dimension_reference_lhw_m': model.dimension_reference,
         'depth_reference_m': model.depth_reference,
         'reference_focal_px': model.reference_focal_px,
+        'focal_tolerance': model.focal_tolerance,
         'uses_projection_offset': model.uses_projection_offset,
         'orientation': model.orientation,
         'keypoint': model.keypoint,

@@ -71,7 +71,10 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
     if 'reference_focal_px' not in sections.get('model', {}):
         focal_px = measure_focal_length(training, run.model)
     record = last.training if last else _new_record(run.data, training, weights)
-    model = dataclasses.replace(run.model, reference_focal_px=focal_px, trained_on=record.split)
+    model = dataclasses.replace(
+        run.model, reference_focal_px=focal_px, focal_tolerance=run.data.focal_tolerance,
+        trained_on=record.split,
+    )  # fmt: skip
     run = dataclasses.replace(run, model=model)
     training.model = model  # its samples' depths are relative to the focal length
     if last:

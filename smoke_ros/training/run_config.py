@@ -28,6 +28,8 @@ OTHER_OVERLAP = 0.5
 CHANGEABLE = frozenset({
     'data.root', 'validation.root', 'training.workers', 'training.log_every',
     'training.checkpoint_every', 'training.validate_every', 'training.tensorboard',
+    # It follows from the data's.
+    'model.focal_tolerance',
     # They have done their work.
     'training.init', 'training.reset_heads',
 })  # fmt: skip

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.data import DataConfig
+from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.data.augmentation import Augmentation, ShiftScale
 from smoke_ros.data.dataset import KittiDataset, Sample, collate, part_outside
 from smoke_ros.detector import Detector
@@ -220,10 +221,24 @@ def test_depth_is_learnt_at_one_focal_length_as_detection_takes_it(
     assert float(sample.targets.depth_scale) == pytest.approx(setup.depth_scale)
 
 
-def test_without_tolerance_every_focal_length_counts(kitti_root):
-    model = small_model(reference_focal_px=197.0)
-    dataset = make_dataset(kitti_root, model=model, training=False, focal_tolerance=0.0)
-    assert float(dataset[0].targets.depth_scale) == pytest.approx(200 / 197)
+@pytest.mark.parametrize('tolerance', [0.0, 0.02, 0.1])
+@pytest.mark.parametrize('reference_px', [202.0, 197.0, 190.5])
+def test_detection_scales_depth_as_training_with_any_tolerance(
+    kitti_root, reference_px, tolerance
+):
+    model = small_model(
+        reference_focal_px=reference_px, architecture='efficientnet_lite0',
+        focal_tolerance=tolerance,
+    )  # fmt: skip
+    dataset = make_dataset(kitti_root, model=model, training=False, focal_tolerance=tolerance)
+    sample = dataset[0]
+    ratio = 200.0 / reference_px
+    expected = ratio if abs(ratio - 1.0) > tolerance else 1.0
+    assert float(sample.targets.depth_scale) == pytest.approx(expected)
+    loaded = LoadedModel('light', build_network(model), model, TrainingRecord(), '')
+    assert Detector(loaded).camera_setup(sample.camera).depth_scale == pytest.approx(expected)
+    told = Detector(loaded, config=DetectorConfig(focal_tolerance=0.5))
+    assert told.camera_setup(sample.camera).depth_scale == 1.0
 
 
 @pytest.mark.parametrize('learns', [True, False])

@@ -46,6 +46,9 @@ def test_job_knows_its_data(frames):
 def test_reference_focal_length_is_that_of_the_data(frames):
     job = prepare(sections(frames), 'here')
     assert job.run.model.reference_focal_px == pytest.approx(100.0)  # 200 px at half the width
+    loose = sections(frames)
+    loose['data']['focal_tolerance'] = 0.1
+    assert prepare(loose, 'here').run.model.focal_tolerance == 0.1
     given = prepare(sections(frames, reference_focal_px=120.0), 'here')
     assert given.run.model.reference_focal_px == 120.0
     for made in (job, given):
