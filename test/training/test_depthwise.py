@@ -1,4 +1,7 @@
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -117,3 +120,13 @@ def test_a_network_keeps_its_names_parameters_and_results():
     assert not any(layer.training for layer in network.modules())
     copied = dict(copy.deepcopy(network).named_parameters())
     assert not any(parameters[name] is value for name, value in copied.items())
+
+
+def test_kernels_are_compiled_once_for_all_processes(tmp_path):
+    command = [sys.executable, '-c', 'import smoke_ros.engines.kernels.depthwise']
+    environment = {**os.environ, 'NUMBA_CACHE_DIR': str(tmp_path)}
+    counts = []
+    for _ in range(2):
+        subprocess.run(command, env=environment, check=True)
+        counts.append(len(list(tmp_path.rglob('*.nbc'))))
+    assert counts[0] == counts[1] >= 3

@@ -24,49 +24,46 @@ _INDEX = ir.IntType(64)
 _MAY_FUSE = ('contract',)
 
 
-def _make_add_row(side: int) -> Any:
-    """Return a function that adds a row's products to the sums of a kernel's row."""
+@intrinsic(prefer_literal=True)
+def _add_row(
+    typing: Any, gradient: Any, image: Any, sums: Any, count: Any, step: Any, stride: Any,
+    side: Any,
+) -> Any:  # fmt: skip
+    """Add a row's products to the sums of a kernel's row.
 
-    @intrinsic
-    def add_row(
-        typing: Any, gradient: Any, image: Any, sums: Any, count: Any, step: Any, stride: Any
-    ) -> Any:
-        """Add to ``side`` vectors, ``step`` bytes apart, as do the pixels of gradient and image.
+    To ``side`` vectors, ``step`` bytes apart, as do the pixels of gradient and image. Pixel i of
+    the gradient meets pixels stride i to stride i + side - 1 of the image. ``side`` is a constant;
+    a function for each would be another one in each process, and never found in Numba's cache.
+    """
+    taps = range(side.literal_value)
 
-        Pixel i of the gradient meets pixels stride i to stride i + side - 1 of the image.
-        """
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        gradient_at, image_at, sums_at, count, step, stride, _ = arguments
 
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            gradient_at, image_at, sums_at, count, step, stride = arguments
+        def vector(start: Any, number: Any) -> Any:
+            place = builder.add(start, builder.mul(step, number))
+            return builder.inttoptr(place, VECTOR.as_pointer())
 
-            def vector(start: Any, number: Any) -> Any:
-                place = builder.add(start, builder.mul(step, number))
-                return builder.inttoptr(place, VECTOR.as_pointer())
+        places = [vector(sums_at, _INDEX(tap)) for tap in taps]
+        totals = [cgutils.alloca_once(builder, VECTOR) for _ in places]
+        for total, place in zip(totals, places, strict=True):
+            builder.store(builder.load(place, align=4), total)
+        with cgutils.for_range(builder, count, intp=_INDEX) as loop:
+            factor = builder.load(vector(gradient_at, loop.index), align=4)
+            first = builder.mul(stride, loop.index)
+            for tap, total in enumerate(totals):
+                pixel = vector(image_at, builder.add(first, _INDEX(tap)))
+                product = builder.fmul(builder.load(pixel, align=4), factor, flags=_MAY_FUSE)
+                added = builder.fadd(builder.load(total), product, flags=_MAY_FUSE)
+                builder.store(added, total)
+        for total, place in zip(totals, places, strict=True):
+            builder.store(builder.load(total), place, align=4)
+        return context.get_dummy_value()
 
-            places = [vector(sums_at, _INDEX(tap)) for tap in range(side)]
-            totals = [cgutils.alloca_once(builder, VECTOR) for _ in places]
-            for total, place in zip(totals, places, strict=True):
-                builder.store(builder.load(place, align=4), total)
-            with cgutils.for_range(builder, count, intp=_INDEX) as loop:
-                factor = builder.load(vector(gradient_at, loop.index), align=4)
-                first = builder.mul(stride, loop.index)
-                for tap, total in enumerate(totals):
-                    pixel = vector(image_at, builder.add(first, _INDEX(tap)))
-                    product = builder.fmul(builder.load(pixel, align=4), factor, flags=_MAY_FUSE)
-                    added = builder.fadd(builder.load(total), product, flags=_MAY_FUSE)
-                    builder.store(added, total)
-            for total, place in zip(totals, places, strict=True):
-                builder.store(builder.load(total), place, align=4)
-            return context.get_dummy_value()
-
-        return types.void(uint64, uint64, uint64, int64, uint64, int64), generate
-
-    return add_row
+    return types.void(uint64, uint64, uint64, int64, uint64, int64, side), generate
 
 
 def _make_kernel(side: int) -> Kernel:
-    add_row = _make_add_row(side)
-
     def weight_gradient(pointer: Any) -> None:
         a = carray(pointer, 1)[0]
         thread, threads = thread_number(), thread_count()
@@ -81,9 +78,9 @@ def _make_kernel(side: int) -> Kernel:
             for block in range(a.channels // LANES):
                 shift = uint64(4 * LANES * block)
                 for k in range(side):
-                    add_row(
+                    _add_row(
                         gradient + shift, pixels + shift + step * uint64(k * a.width),
-                        sums + shift + step * uint64(k * side), a.columns, step, a.stride,
+                        sums + shift + step * uint64(k * side), a.columns, step, a.stride, side,
                     )  # type: ignore[call-arg]  # fmt: skip
 
     weight_gradient.__name__ = weight_gradient.__qualname__ = f'weight_gradient_{side}'
