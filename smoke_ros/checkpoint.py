@@ -26,7 +26,7 @@ from smoke_ros.config.model import FAMILIES, ModelConfig
 from smoke_ros.config.options import from_mapping
 from smoke_ros.errors import CheckpointError
 from smoke_ros.files import replacing
-from smoke_ros.network.layers import NORMS
+from smoke_ros.network.layers import Norm
 from smoke_ros.network.smoke import Smoke, build_network
 
 FORMAT = 1
@@ -197,7 +197,7 @@ def save_checkpoint(
 def _converted(network: nn.Module, state: State, dtype: torch.dtype) -> State:
     kept = {
         f'{prefix}.{name}'
-        for prefix, module in network.named_modules() if isinstance(module, NORMS)
+        for prefix, module in network.named_modules() if isinstance(module, Norm)
         for name in module.state_dict()
     }  # fmt: skip
     converted = {}

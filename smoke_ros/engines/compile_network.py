@@ -18,10 +18,10 @@ from smoke_ros.engines.compiled_layers import (
 from smoke_ros.engines.kernels.vectors import LANES
 from smoke_ros.network.deform_conv import DeformConv2d
 from smoke_ros.network.dla import BasicBlock, Root
+from smoke_ros.network.layers import Norm
 from smoke_ros.network.smoke import Smoke
 
 Conv = nn.Conv2d | DeformConv2d
-Norm = nn.GroupNorm | nn.BatchNorm2d
 
 #: What is kept of a value by the activations that follow a normalisation.
 LIMITS = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}

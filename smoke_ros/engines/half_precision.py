@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from smoke_ros.network.layers import NORMS
+from smoke_ros.network.layers import Norm
 from smoke_ros.network.smoke import Smoke
 
 HALF_TYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
@@ -53,13 +53,13 @@ def half_network(network: Smoke, precision: str) -> nn.Module:
     ends = {branch[-1] for branch in (copied.heads.heatmap, copied.heads.regression)}
     for module in copied.modules():
         # Never there and back: a BatchNorm's variance may be beyond float16, and is infinite then.
-        if not isinstance(module, NORMS) and module not in ends:
+        if not isinstance(module, Norm) and module not in ends:
             for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
                 if tensor.is_floating_point():
                     tensor.data = tensor.data.to(dtype)
     for module in list(copied.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, NORMS):
+            if isinstance(child, Norm):
                 setattr(module, name, SingleNorm(child, dtype))
     for branch in (copied.heads.heatmap, copied.heads.regression):
         *_, last_norm = (layer for layer in branch if isinstance(layer, SingleNorm))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 #: Every normalisation that networks here have.
-NORMS = (nn.GroupNorm, nn.BatchNorm2d)
+Norm = nn.GroupNorm | nn.BatchNorm2d
 
 
 class ExactGroupNorm(nn.GroupNorm):

@@ -210,4 +210,4 @@ def _plain(value: Any) -> Any:
 
 
 #: Of a section's options, as :meth:`RunConfig.as_mapping` has them.
-_DEFAULTS: Sections = _plain(dataclasses.asdict(RunConfig(validation=DataConfig())))
+_DEFAULTS = RunConfig(validation=DataConfig()).as_mapping()

@@ -183,9 +183,7 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     for request in requests:  # said before a model is downloaded rather than after it
         if not request.bag.exists():
             raise FileNotFoundError(f'no bag at {request.bag}')
-    detector = Detector.from_model(
-        args.model or DEFAULT_MODEL, args.device or 'auto', requests[0].detector
-    )
+    detector = Detector.from_model(*_model_and_device(args), requests[0].detector)
     problems = []
     for request in requests:
         try:
@@ -201,6 +199,11 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
             if done.counts.get('failed'):
                 problems.append(f'{request.bag}: {done.counts["failed"]} frames failed')
     return problems
+
+
+def _model_and_device(args: argparse.Namespace) -> tuple[str, str]:
+    """Return what was asked for, or the defaults: here there is no file that may have others."""
+    return args.model or DEFAULT_MODEL, args.device or 'auto'
 
 
 def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
@@ -237,7 +240,7 @@ def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> l
             remove_segments(request.out)
     if args.segment is not None:
         requests, problems = cut_into_segments(requests, args.segment)
-    model, device = args.model or DEFAULT_MODEL, args.device or 'auto'
+    model, device = _model_and_device(args)
     load = functools.partial(Detector.from_model, model, device, config=requests[0].detector)
     gpus = int(device.startswith('cuda'))
     return problems + replay_on_ray(requests, args.ray, load, gpus=gpus, overwrite=args.overwrite)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smoke_ros.structures import FloatArray, Vector3
-from smoke_ros.synth.meshes.livery import Livery
-from smoke_ros.synth.meshes.running_gear import add_side_sign, add_sign
+from smoke_ros.synth.meshes.livery import STRIPES, Livery
+from smoke_ros.synth.meshes.running_gear import WHITE, add_side_sign, add_sign
 from smoke_ros.synth.meshes.shapes import (
     CHROME,
     INDICATOR,
@@ -35,6 +35,7 @@ CANVAS = (
 FRAME = Look((0.3, 0.3, 0.3), 0.3)
 ALUMINIUM = Look((0.45, 0.45, 0.46), 0.4)
 STRIPE = Look((0.6, 0.03, 0.03), 0.4)
+DULL_WHITE = replace(WHITE, gloss=0.2)
 #: Bodies that are at times painted as their cab is.
 PAINTED_BODIES = ('box', 'container', 'refuse')
 #: Signs of a livery that are lettering or a picture.
@@ -125,10 +126,8 @@ def _add_signs(
         wide = deck.half * float(rng.uniform(0.5, 0.9))
         high = min(room, wide * float(rng.uniform(0.3, 0.9)))
         foot = float(rng.uniform(z[0], z[1] - high))
-        index = int(rng.integers(SIGNS))
-        corners = np.array([(deck.rear - 0.045, y, at) for y, at in (
-            (wide, foot), (-wide, foot), (-wide, foot + high), (wide, foot + high))])  # fmt: skip
-        builder.quad(corners, Look((0.7, 0.7, 0.69), 0.2), deck.livery.sign(index))
+        add_sign(builder, (deck.rear - 0.045, 1), (-wide, wide), (foot, foot + high), deck.livery,
+                 int(rng.integers(SIGNS)), DULL_WHITE)  # fmt: skip
 
 
 def add_canvas(builder: Builder, deck: Deck, look: Look, rng: np.random.Generator) -> None:
@@ -316,7 +315,7 @@ def _write_on_tank(
     across = np.array([lower_left[0], upper_right[0]])[:: 1 if side < 0 else -1]
     down = np.linspace(lower_left[1], upper_right[1], len(angles))
     uv = np.stack(np.broadcast_arrays(across[None], down[:, None]), -1)
-    add_sheet(builder, points, Look((0.7, 0.7, 0.69), 0.3), (0, side, 0), uv=uv)
+    add_sheet(builder, points, WHITE, (0, side, 0), uv=uv)
 
 
 def add_flatbed(builder: Builder, deck: Deck, look: Look, rng: np.random.Generator) -> None:
@@ -408,4 +407,4 @@ def add_refuse(builder: Builder, deck: Deck, look: Look, rng: np.random.Generato
     _add_signs(builder, Deck(rear + 1.3, front, deck.width, floor, deck.livery),
                (floor + 0.4, top - 0.4), rng)  # fmt: skip
     add_sign(builder, (rear - 0.01, 1), (-half + 0.2, half - 0.2), (mouth, mouth + 0.25),
-             deck.livery, 6)  # fmt: skip
+             deck.livery, STRIPES[0])  # fmt: skip

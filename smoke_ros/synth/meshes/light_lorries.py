@@ -71,7 +71,7 @@ def make_light_lorry(name: str, kind: str, rng: np.random.Generator) -> Mesh:
     rim = RIMS[int(rng.integers(len(RIMS)))]
     axles = (front - 0.95, rear + float(rng.uniform(1.0, 1.3)))
     add_axles(builder, axles, 0.47 * width + 0.02, TYRE, rim)
-    return builder.build(livery.texture, one_sided=True, unfold=livery.unfold)
+    return livery.build(builder)
 
 
 def _add_cab(

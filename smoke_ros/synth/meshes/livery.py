@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 
 from smoke_ros.structures import FloatArray
+from smoke_ros.synth.meshes.shapes import Builder
 from smoke_ros.synth.meshes.textures import Texture, tiling_noise
+from smoke_ros.synth.scene import Mesh
 
 SIZE_PX = 512
 #: The texture's width on a lorry, and the height above the ground that its upper half reaches.
@@ -45,6 +47,10 @@ class Livery:
         height = np.clip(points[:, 2] / REACH_M, 0.0, 1.0)
         # Half a texel of room, so that nothing of the signs is blended in.
         return np.column_stack((along, 0.004 + 0.488 * (1.0 - height)))
+
+    def build(self, builder: Builder) -> Mesh:
+        """Make a lorry that looks so of all its parts; nobody sees their inside."""
+        return builder.build(self.texture, one_sided=True, unfold=self.unfold)
 
     @staticmethod
     def sign(index: int) -> FloatArray:

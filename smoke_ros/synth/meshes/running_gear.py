@@ -172,14 +172,14 @@ def _add_lamp(
 
 def add_sign(
     builder: Builder, end: tuple[float, int], y: tuple[float, float], z: tuple[float, float],
-    livery: Livery, index: int,
+    livery: Livery, index: int, look: Look = WHITE,
 ) -> None:  # fmt: skip
     """Show a sign at the rear end of a lorry, on the right (-1) or the left (1) of its middle."""
     x, side = end
     near, far = sorted((side * y[0], side * y[1]))
     # Seen from behind the lorry's left is on the left.
     corners = np.array([(x, far, z[0]), (x, near, z[0]), (x, near, z[1]), (x, far, z[1])])
-    builder.quad(corners, WHITE, livery.sign(index))
+    builder.quad(corners, look, livery.sign(index))
 
 
 def add_side_sign(

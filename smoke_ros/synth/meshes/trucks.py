@@ -114,7 +114,7 @@ def make_truck(name: str, kind: str, rng: np.random.Generator) -> Mesh:
     rim = RIMS[int(rng.integers(len(RIMS)))]
     add_axles(builder, axles, half, TYRE, rim, mudguards=bool(rng.random() < 0.6))
     add_tail(builder, rear, half, floor, livery, rng)
-    return builder.build(livery.texture, one_sided=True, unfold=livery.unfold)
+    return livery.build(builder)
 
 
 def _add_articulation(
@@ -189,13 +189,13 @@ def make_bus(name: str, rng: np.random.Generator, *, tram: bool = False) -> Mesh
     if tram:
         builder.box((-front + 0.4, -half + 0.25, 0.0), (front - 0.4, half - 0.25, 0.4), UNDERBODY)
         builder.box((-1.0, -0.6, height), (1.0, 0.6, height + 0.25), STEEL)
-        return builder.build(livery.texture, one_sided=True, unfold=livery.unfold)
+        return livery.build(builder)
     for x in (front - 2.6, -front + 3.1):
         for side in (-1, 1):
             builder.box((x - 0.6, side * half - 0.02, floor), (x + 0.6, side * half + 0.012, 0.98),
                         UNDERBODY)  # fmt: skip
     add_axles(builder, [front - 2.6, -front + 3.1], half + 0.04, TYRE, RIMS[0])
-    return builder.build(livery.texture, one_sided=True, unfold=livery.unfold)
+    return livery.build(builder)
 
 
 def _add_cab(builder: Builder, cab: Cab, rng: np.random.Generator) -> None:
