@@ -303,10 +303,10 @@ def main(
     try:
         executor = init(args)
         with signals.raising():
-            node = SmokeNode(load_detector=load_detector)
+            node = SmokeNode(load_detector=signals.restoring()(load_detector))
             logging.getLogger('smoke_ros').addHandler(RosLogHandler(node.get_logger()))
             if node.start():
-                spin(node, executor)
+                spin(node, executor, signals)
             elif rclpy.ok():
                 code = 1
     except KeyboardInterrupt:

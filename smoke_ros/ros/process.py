@@ -11,6 +11,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions, install_signal_handlers
 
+from smoke_ros.ros.signals import StopSignals
 from smoke_ros.ros.throttled_log import ThrottledLog
 
 ERROR_PERIOD_S = 5.0
@@ -28,13 +29,20 @@ def init(args: Sequence[str] | None) -> SingleThreadedExecutor:
     return executor
 
 
-def spin(node: Node, executor: SingleThreadedExecutor) -> None:
-    """Run a node's callbacks until ROS is shut down; an error in one costs only that call."""
+def spin(node: Node, executor: SingleThreadedExecutor, signals: StopSignals) -> None:
+    """Run a node's callbacks until ROS is shut down; an error in one costs only that call.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If a signal came.
+    """
     log = ThrottledLog(node.get_logger(), ERROR_PERIOD_S)
     executor.add_node(node)
     while rclpy.ok():
         try:
-            executor.spin_once()
+            with signals.restoring():
+                executor.spin_once()
         except ExternalShutdownException:
             return
         except Exception as error:  # noqa: BLE001, rclpy ends the program over any of them

@@ -29,9 +29,24 @@ class StopSignals:
         try:
             if self._has_come:
                 raise KeyboardInterrupt
-            yield
+            with self.restoring():
+                yield
         finally:
             self._raises = False
+
+    @contextlib.contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Make a KeyboardInterrupt of what a library made of it; any error will do once one came.
+
+        pybind11, which rclpy and PyTorch use, answers an interrupt in the middle of converting an
+        argument with a RuntimeError. Works as a decorator too.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._has_come:
+                raise KeyboardInterrupt from error
+            raise
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._has_come = True

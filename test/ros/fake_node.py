@@ -41,12 +41,28 @@ def interrupt_the_executor() -> None:
     executors.SignalHandlerGuardCondition = interrupted
 
 
+def convert_the_interrupt(function):
+    """Let SIGINT come while a function runs, as pybind11 answers it: with a RuntimeError."""
+
+    def converted(*_, **__):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(60.0)
+        except KeyboardInterrupt as error:
+            raise RuntimeError('Unable to cast Python instance') from error
+
+    converted.__name__ = function.__name__
+    return converted
+
+
 LOADERS = {
     'real': Detector.from_model,
     'fake': lambda *_, **__: FakeDetector(),
     'busy': lambda *_, **__: BusyDetector(),
     'slow': load_slowly,
     'early': load_slowly,
+    'converted_loading': convert_the_interrupt(load_slowly),
+    'converted_spinning': lambda *_, **__: FakeDetector(),
 }
 
 
@@ -54,6 +70,9 @@ def run(kind: str, arguments: list[str]) -> None:
     """Run until told to stop, and exit."""
     if kind == 'early':
         interrupt_the_executor()
+    if kind == 'converted_spinning':
+        executor = executors.SingleThreadedExecutor
+        executor.spin_once = convert_the_interrupt(executor.spin_once)
     sys.exit(main(['smoke_node', '--ros-args', *arguments], LOADERS[kind]))
 
 

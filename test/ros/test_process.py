@@ -157,6 +157,15 @@ def test_a_signal_before_there_is_a_node(start):
     assert running.output == ''
 
 
+@pytest.mark.parametrize('kind', ['converted_loading', 'converted_spinning'])
+def test_a_signal_that_a_library_turns_into_its_own_error(start, kind):
+    # pybind11 does so with one that comes while it converts an argument, and ROS is still up then.
+    running = start(kind)
+    assert running.exit_code() == 0, running.output
+    for word in ('Traceback', 'failed', 'cast'):
+        assert word not in running.output, running.output
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_program_while_it_imports(ros_domain, number):
     # The first line of a verbose import of torch: the handlers are there, PyTorch is not.
