@@ -45,6 +45,10 @@ class SynthConfig:
     large_vehicle_share: float = option(
         0.4, 'share of the frames with a truck, bus or tram close by', low=0.0, high=1.0
     )
+    queue_share: float = option(
+        0.2, 'share of the frames in which the camera stands in a queue, close behind a vehicle',
+        low=0.0, high=1.0,
+    )  # fmt: skip
     quality_low: int = option(40, 'lowest JPEG quality', low=5, high=100)
     quality_high: int = option(95, 'highest JPEG quality', low=5, high=100)
     effects: float = option(

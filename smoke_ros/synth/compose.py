@@ -100,7 +100,10 @@ def compose(
     if density is None:
         empty = bool(rng.random() < config.empty_share)
         density = Density(
-            empty, bool(rng.random() < config.large_vehicle_share), 0.4 if empty else 1.0
+            empty,
+            large_close=bool(rng.random() < config.large_vehicle_share),
+            queue=bool(rng.random() < config.queue_share),
+            people=0.4 if empty else 1.0,
         )
     own_speed = density.own_speed
     travel_m = own_speed * density.duration_s

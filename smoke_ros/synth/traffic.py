@@ -32,6 +32,9 @@ TYPICAL_SCALES = {'Car': (0.91, 0.935, 1.0), 'Van': (0.96, 0.97, 1.0)}
 #: (0.43 and 0.14 m), their widths less (0.08 rather than 0.10 m); and a make has one size.
 COMMON_SPREAD, SPREADS = 0.008, (0.01, 0.035, 0.005)
 
+#: How far before the camera the vehicle ahead in a queue ends.
+QUEUE_GAP_M = (3.5, 10.0)
+
 #: Classes that are large and must not be taken for cars.
 LARGE = ('Truck', 'Tram', 'Bus', 'Misc')
 #: How far from the camera traffic is put, metres along its street.
@@ -66,6 +69,8 @@ class Density:
     empty: bool = False
     #: Of a truck, bus or the like close to the camera.
     large_close: bool = False
+    #: Whether the camera stands in a queue.
+    queue: bool = False
     #: On the mean numbers of people and cyclists.
     people: float = 1.0
     #: Of the camera's vehicle, m/s, and for how many seconds: others come from farther away.
@@ -91,6 +96,8 @@ def fill_street(
     if not density.empty:
         if density.large_close and cast.large:
             _add_large_close(street, own_lane, cast, crowd, rng)
+        if density.queue:
+            _add_queue(street, own_lane, cast, crowd, rng)
         _fill_lanes(street, own_lane, cast, density, crowd, rng)
         for _, other in street.crossings:
             _fill_crossing(other, cast, density.duration_s, crowd, rng)
@@ -114,6 +121,25 @@ def _add_large_close(
         start = 5.0 if lane is own_lane else -3.0
         s = start + length / 2 + float(rng.exponential(8.0))
         _drive(street, lane, s, model, 0.0, crowd, rng)
+
+
+def _add_queue(street: Street, own_lane: Lane, cast: Cast, crowd: Crowd, rng: Generator) -> None:
+    """Let the camera's vehicle stand in a queue, perhaps beside others of it."""
+    for lane in street.lanes:
+        if lane is own_lane:
+            low, high = np.log(QUEUE_GAP_M)
+            s = float(np.exp(rng.uniform(low, high)))
+        elif lane.direction > 0 and rng.random() < 0.6:
+            s = float(rng.uniform(NEAREST_M, 8.0))
+        else:
+            continue
+        for _ in range(int(rng.integers(1, 7))):
+            model = cast.vehicle(rng, street.kind.large)
+            if model is None:
+                return
+            s += model.dimensions[0] / 2
+            _drive(street, lane, s, model, 0.0, crowd, rng)
+            s += model.dimensions[0] / 2 + float(rng.uniform(0.8, 4.0))
 
 
 def _fill_lanes(

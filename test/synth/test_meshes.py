@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from smoke_ros.synth.meshes import catalogue as catalogue_module
+from smoke_ros.synth.meshes.car_finish import draw_finish
 from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
-from smoke_ros.synth.meshes.livery import SIZE_PX, draw_livery
+from smoke_ros.synth.meshes.livery import draw_livery
 from smoke_ros.synth.meshes.shapes import TAILLIGHT
 
 RANGES_M = {  # length, height, width
@@ -149,9 +150,13 @@ def test_parked_bicycles_lean_and_are_as_many_as_room_for_them(catalogue):
 
 
 def test_cars_have_few_triangles(catalogue):
-    for model in catalogue.vehicles:
-        if model.class_name in ('Car', 'Van'):
-            assert sum(len(mesh.triangles) for mesh in model.meshes) <= 3000, model.name
+    counts = [
+        sum(len(mesh.triangles) for mesh in model.meshes)
+        for model in catalogue.vehicles
+        if model.class_name in ('Car', 'Van')
+    ]
+    assert max(counts) <= 3100
+    assert np.mean(counts) <= 2850
 
 
 def test_models_are_the_same_in_whatever_order_they_are_made(catalogue):
@@ -165,8 +170,7 @@ def test_models_are_the_same_in_whatever_order_they_are_made(catalogue):
 
 
 def test_coarse_cars_fill_the_same_box_with_ever_fewer_triangles(catalogue):
-    cars = [model for model in catalogue.vehicles if model.class_name in ('Car', 'Van')]
-    for model in cars:
+    for model in cars(catalogue):
         (mesh,) = model.meshes
         assert mesh.coarse.coarse.coarse is None
         assert len(mesh.coarse.coarse.triangles) < len(mesh.coarse.triangles) / 2.5, model.name
@@ -220,9 +224,14 @@ def lorries(catalogue):
     return [model for model in catalogue.vehicles if model.class_name == 'Truck']
 
 
-def test_writing_on_lorries_is_read_from_outside(catalogue):
+def cars(catalogue):
+    return [model for model in catalogue.vehicles if model.class_name in ('Car', 'Van')]
+
+
+@pytest.mark.parametrize(('kind', 'share'), [(lorries, 0.5), (cars, 0.99)])
+def test_writing_on_vehicles_is_read_from_outside(catalogue, kind, share):
     written = 0
-    for model in lorries(catalogue):
+    for model in kind(catalogue):
         mesh = model.meshes[0]
         uv = mesh.uv[mesh.triangles].astype(float)
         one, other = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
@@ -231,11 +240,11 @@ def test_writing_on_lorries_is_read_from_outside(catalogue):
         is_sign = uv[..., 1].min(axis=1) > 0.5
         written += int(is_sign.any())
         assert (area[is_sign] > 0).all(), model.name
-    assert written > len(lorries(catalogue)) / 2
+    assert written > share * len(kind(catalogue))
 
 
-def test_wear_on_lorries_and_signs_are_apart_in_their_texture(catalogue):
-    for model in lorries(catalogue):
+def test_wear_and_what_is_written_are_apart_in_their_texture(catalogue):
+    for model in [*lorries(catalogue), *cars(catalogue)]:
         mesh = model.meshes[0]
         v = mesh.uv[mesh.triangles, 1]
         is_sign = v.max(axis=1) > 0.5
@@ -243,12 +252,13 @@ def test_wear_on_lorries_and_signs_are_apart_in_their_texture(catalogue):
         assert v.min() >= 0.0 and v.max() <= 1.0, model.name
 
 
-def test_liveries_are_each_their_own():
+@pytest.mark.parametrize('draw', [draw_livery, draw_finish])
+def test_liveries_and_number_plates_are_each_their_own(draw):
     def make(seed):
-        return draw_livery(np.random.default_rng(seed)).texture
+        return draw(np.random.default_rng(seed)).texture
 
     np.testing.assert_array_equal(make(1), make(1))
-    half = SIZE_PX // 2
+    half = len(make(1)) // 2
     for part in (slice(None, half), slice(half, None)):
         assert np.abs(make(1)[part].astype(int) - make(2)[part]).mean() > 1.0
 

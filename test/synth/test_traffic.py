@@ -1,5 +1,9 @@
 import numpy as np
+import pytest
+from box_models import BoxCatalogue
 
+from smoke_ros.config.synth import SynthConfig
+from smoke_ros.synth.compose import compose, sort_models
 from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.traffic import draw_vehicle_scale
 
@@ -20,3 +24,24 @@ def test_cars_are_as_large_as_kittis_and_vary_as_much():
     # A make has one size.
     x, y, z = np.array([draw_vehicle_scale(cars[0], rng) for _ in range(500)]).T
     assert np.std(x * y * z) / 3 < 0.02
+
+
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_in_a_queue_something_stands_close_ahead(share):
+    cast, props = sort_models(BoxCatalogue(), held_out=False)
+    config = SynthConfig(queue_share=share, empty_share=0.0, large_vehicle_share=0.0)
+    ahead = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        made = compose(config, cast, props, rng, kind='avenue')
+        ends = [
+            actor.motion.s - actor.dimensions[0] / 2
+            for actor in made.actors
+            if actor.motion.line is made.own.line
+            and abs(actor.motion.d - made.own.d) < 1.2
+            and actor.model.class_name in ('Car', 'Van', 'Truck', 'Tram')
+            and actor.motion.s > 0
+        ]
+        ahead.append(min(ends, default=np.inf))
+    is_close = (np.array(ahead) > 2.0) & (np.array(ahead) < 10.6)
+    assert is_close.mean() == 1.0 if share else is_close.mean() < 0.5

@@ -21,6 +21,23 @@ END_BACK = (0.22, 0.05, 0.0, 0.10, 0.35, 0.75)
 
 
 @dataclass(frozen=True)
+class Glazing:
+    """Where a car's windows are."""
+
+    #: Start and end of each of a side's, metres along the car; with one there is none behind.
+    sides: tuple[tuple[float, float], ...]
+    #: Width of the rear one, as a part of the cabin's.
+    rear: float
+    #: Whether what is between a side's is as dark as they are.
+    dark_pillars: bool
+
+    @property
+    def has_rear(self) -> bool:
+        """Whether there is any behind."""
+        return len(self.sides) > 1
+
+
+@dataclass(frozen=True)
 class Shape:
     """A car's proportions: lengths in metres, places as parts of the length from the front."""
 

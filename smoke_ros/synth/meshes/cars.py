@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smoke_ros.structures import FloatArray
-from smoke_ros.synth.meshes.car_body import Shape
+from smoke_ros.synth.meshes.car_body import Glazing, Shape
+from smoke_ros.synth.meshes.car_finish import Finish, draw_finish
 from smoke_ros.synth.meshes.coarse_cars import make_coarse_car
 from smoke_ros.synth.meshes.shapes import (
     CHROME,
+    DARK_TRIM,
     GLASS,
     HEADLIGHT,
     INDICATOR,
@@ -39,6 +42,8 @@ END_ACROSS = np.array(
     [-1, -0.985, -0.94, -0.85, -0.65, -0.3, 0.0, 0.3, 0.65, 0.85, 0.94, 0.985, 1]
 )
 SEAM = Look((0.02, 0.02, 0.02), 0.1)
+#: Above a rear plate: nothing, chrome, or something dark.
+STRIPS = (None, None, CHROME, PLASTIC)
 
 #: Means of the proportions; a model varies all of them.
 STYLES = {
@@ -70,10 +75,21 @@ class Trim:
     tail_lights: str
     plain_bumper: bool
     dark_lower_grille: bool
+    finish: Finish
     rear_windows: bool = True
     tail_height: float = 0.7
     light_height: float = 0.62
     light_width: float = 0.36
+    #: Width of the rear window as a part of the cabin's, and whether a dark frame is around it.
+    rear_width: float = 0.84
+    framed: bool = False
+    dark_pillars: bool = False
+    wiper: bool = False
+    #: A brake light above the rear window.
+    high_light: bool = False
+    #: What the strip above the rear plate is made of, if there is one.
+    strip: Look | None = None
+    rails: bool = False
 
 
 def draw_shape(mean: Shape, rng: np.random.Generator) -> Shape:
@@ -111,12 +127,20 @@ def draw_trim(rng: np.random.Generator) -> Trim:
     return Trim(
         RIMS[int(rng.choice(3, p=[0.6, 0.25, 0.15]))],
         int(rng.choice([0, 5, 6, 7, 9])),
-        str(rng.choice(['upright', 'block', 'wide'], p=[0.35, 0.4, 0.25])),
+        str(rng.choice(['upright', 'block', 'wide', 'pillar'], p=[0.27, 0.33, 0.2, 0.2])),
         bool(rng.random() < 0.7),
         bool(rng.random() < 0.7),
+        draw_finish(rng),
         tail_height=float(rng.uniform(0.62, 0.78)),
         light_height=float(rng.uniform(0.56, 0.68)),
         light_width=float(rng.uniform(0.3, 0.42)),
+        rear_width=float(rng.uniform(0.82, 0.94)),
+        framed=bool(rng.random() < 0.4),
+        dark_pillars=bool(rng.random() < 0.6),
+        wiper=bool(rng.random() < 0.6),
+        high_light=bool(rng.random() < 0.7),
+        strip=STRIPS[int(rng.integers(len(STRIPS)))],
+        rails=bool(rng.random() < 0.25),
     )
 
 
@@ -130,27 +154,37 @@ def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
     _add_rear(builder, shape, trim)
     _add_sides(builder, shape, trim)
     _add_wheels(builder, shape, trim)
-    mesh = builder.build(one_sided=True)
-    windows = _side_windows(shape, trim)
-    coarse = make_coarse_car(mesh, shape, trim.rim, windows, _tail_lights(trim))
+    mesh = trim.finish.build(builder)
+    glazing = Glazing(tuple(_side_windows(shape, trim)), trim.rear_width, trim.dark_pillars)
+    coarse = make_coarse_car(mesh, shape, trim.rim, glazing, _tail_lights(trim))
     return replace(mesh, coarse=coarse)
 
 
 def _patch(
     builder: Builder, shape: Shape, look: Look, *, x: tuple[float, float] | float,
     s: tuple[float, float] | float, t: tuple[float, float], lift: float = LIFT_M,
+    is_plate: bool = False,
 ) -> None:  # fmt: skip
-    """Lay a patch onto the body's end (x is one number) or side (s is one number)."""
+    """Lay a patch onto the body's end (x is one number) or side (s is one number).
+
+    One at an end may be the number plate, to be read from outside.
+    """
     rows = _between(ROWS, *t)[:, None]
+    uv = None
     if isinstance(x, tuple):
         places = shape.stations()[::-1]
         points = shape.body(_between(places, *x), s, rows)
         outwards = (0.0, float(np.sign(s)), 0.0)
     else:
         assert isinstance(s, tuple)
-        points = shape.body(x, _between(END_ACROSS, *s), rows)
+        across = _between(END_ACROSS, *s)
+        points = shape.body(x, across, rows)
         outwards = (float(np.sign(x)), 0.0, 0.0)
-    add_sheet(builder, points, look, outwards, lift=lift)
+        if is_plate:  # Seen from behind the car's left is on the left.
+            part = (across - s[0]) / (s[1] - s[0])
+            up = (rows - t[0]) / (t[1] - t[0])
+            uv = Finish.plate(part if x > 0 else 1.0 - part, up)
+    add_sheet(builder, points, look, outwards, lift=lift, uv=uv)
 
 
 def _between(places: FloatArray, low: float, high: float) -> FloatArray:
@@ -202,13 +236,43 @@ def _add_windows(builder: Builder, shape: Shape, trim: Trim) -> None:
     screen = shape.cabin(np.linspace(0.04, 0.93, 5)[:, None], across)
     add_sheet(builder, screen, GLASS, (1, 0, 0.5), lift=LIFT_M)
     if trim.rear_windows:
-        rear = shape.cabin(np.linspace(2.1, 2.82, 4)[:, None], 0.93 * across)
-        add_sheet(builder, rear, GLASS, (-1, 0, 0.3), lift=LIFT_M)
-    for first, last in _side_windows(shape, trim):
-        x = np.linspace(first, last, 6)
+        _add_rear_window(builder, shape, trim)
+    windows = _side_windows(shape, trim)
+    spans = [(*window, GLASS) for window in windows]
+    if trim.dark_pillars:
+        spans += [
+            (before[1], after[0], DARK_TRIM) for before, after in itertools.pairwise(windows)
+        ]
+    for first, last, look in spans:
+        x = np.linspace(first, last, 6 if look is GLASS else 2)
         for side in (-1, 1):
             points = shape.cabin_side(x, np.linspace(0.1, 0.86, 3)[:, None], side)
-            add_sheet(builder, points, GLASS, (0, side, 0), lift=LIFT_M)
+            add_sheet(builder, points, look, (0, side, 0), lift=LIFT_M)
+
+
+def _add_rear_window(builder: Builder, shape: Shape, trim: Trim) -> None:
+    """Add it with what is around it: a frame, a wiper, a brake light, lights beside it."""
+
+    def lay(
+        look: Look, q: tuple[float, float], s: tuple[float, float], *, lift: float = 1.0,
+        rows: int = 2, columns: int = 2,
+    ) -> None:  # fmt: skip
+        points = shape.cabin(np.linspace(*q, rows)[:, None], np.linspace(*s, columns))
+        add_sheet(builder, points, look, (-1, 0, 0.3), lift=lift * LIFT_M)
+
+    wide = trim.rear_width
+    if trim.framed:
+        frame = min(wide + 0.07, 0.97)
+        lay(DARK_TRIM, (2.06, 2.9), (-frame, frame), rows=3, columns=5)
+    lay(GLASS, (2.1, 2.82), (-wide, wide), lift=2.0, rows=4, columns=5)
+    if trim.high_light:
+        lay(TAILLIGHT, (2.07, 2.1), (-0.16, 0.16), lift=3.0)
+    if trim.wiper:
+        lay(PLASTIC, (2.76, 2.79), (-0.06, 0.45), lift=3.0)
+    if trim.tail_lights == 'pillar':
+        for side in (-1, 1):
+            low, high = sorted((side * (wide + 0.02), side * 0.985))
+            lay(TAILLIGHT, (2.3, 2.97), (low, high), lift=2.0, rows=3)
 
 
 def _side_windows(shape: Shape, trim: Trim) -> list[tuple[float, float]]:
@@ -248,7 +312,7 @@ def _add_front(builder: Builder, shape: Shape, trim: Trim) -> None:
         _patch(builder, shape, PLASTIC, x=x, s=(-0.6, 0.6), t=(0.1, 0.34))
     _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.09))
     _patch(builder, shape, PLATE, x=x, s=(-0.3, 0.3), t=(0.36, 0.36 + 0.11 / shape.nose * 0.9),
-           lift=2 * LIFT_M)  # fmt: skip
+           lift=2 * LIFT_M, is_plate=True)  # fmt: skip
 
 
 def _tail_lights(trim: Trim) -> tuple[float, float, float]:
@@ -257,6 +321,7 @@ def _tail_lights(trim: Trim) -> tuple[float, float, float]:
         'upright': (0.76, trim.tail_height - 0.16, 0.99),
         'block': (0.64, trim.tail_height, trim.tail_height + 0.22),
         'wide': (0.5, trim.tail_height + 0.02, trim.tail_height + 0.17),
+        'pillar': (0.84, trim.tail_height - 0.08, 0.99),
     }[trim.tail_lights]
 
 
@@ -273,7 +338,10 @@ def _add_rear(builder: Builder, shape: Shape, trim: Trim) -> None:
                t=(middle - 0.03, middle + 0.02), lift=2 * LIFT_M)  # fmt: skip
     _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.15))
     plate = 0.52 if trim.tail_height > 0.7 else 0.34
-    _patch(builder, shape, PLATE, x=x, s=(-0.31, 0.31), t=(plate, plate + 0.15), lift=2 * LIFT_M)
+    _patch(builder, shape, PLATE, x=x, s=(-0.31, 0.31), t=(plate, plate + 0.15), lift=2 * LIFT_M,
+           is_plate=True)  # fmt: skip
+    if trim.strip is not None:
+        _patch(builder, shape, trim.strip, x=x, s=(-0.36, 0.36), t=(plate + 0.17, plate + 0.21))
     _patch(builder, shape, SEAM, x=x, s=(-0.93, 0.93), t=(0.465, 0.48))
     if not trim.plain_bumper:
         _patch(builder, shape, PLASTIC, x=x, s=(-0.97, 0.97), t=(0.3, 0.44))
@@ -299,6 +367,11 @@ def _add_sides(builder: Builder, shape: Shape, trim: Trim) -> None:
         for x in seams[1:]:
             _patch(builder, shape, PLASTIC, x=(x + 0.08, x + 0.24), s=side, t=(0.78, 0.81),
                    lift=0.02)  # fmt: skip
+        if trim.rails:
+            roof = shape.cabin([1.12, 1.9], side * 0.9)
+            high = float(roof[:, 2].min()) + 0.015
+            start, end = ((float(x), float(y), high) for x, y, _ in roof)
+            builder.tube(start, end, 0.018, CHROME, sides=4, closed=False)
         mirror_x = windows[0][0] - 0.12
         waist = float(shape.waist(mirror_x))
         outer = shape.width / 2

@@ -5,14 +5,16 @@ There are two levels: a quarter of the triangles, and a tenth, with neither arch
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
-from smoke_ros.synth.meshes.car_body import Shape
+from smoke_ros.synth.meshes.car_body import Glazing, Shape
 from smoke_ros.synth.meshes.shapes import (
+    DARK_TRIM,
     GLASS,
     HEADLIGHT,
     PAINT,
@@ -64,7 +66,7 @@ def make_coarse_car(
     fine: Mesh,
     shape: Shape,
     rim: Look,
-    windows: list[tuple[float, float]],
+    glazing: Glazing,
     tail: tuple[float, ...],
     detail: Detail = COARSE,
 ) -> Mesh:
@@ -78,8 +80,8 @@ def make_coarse_car(
         Its shape.
     rim
         Of its wheels.
-    windows
-        Where those of a side start and end, metres along the car; with one there is none behind.
+    glazing
+        Its windows.
     tail
         Inner edge (part of the half width), foot and top (parts of the height) of its tail lights.
     detail
@@ -87,17 +89,17 @@ def make_coarse_car(
     """
     builder = Builder(f'{fine.name}_coarse')
     _add_shell(builder, shape, detail)
-    _add_windows(builder, shape, windows, detail)
+    _add_windows(builder, shape, glazing, detail)
     _add_lights(builder, shape, tail, detail)
     if detail.has_trim:
-        _add_mirrors(builder, shape, windows[0][0] - 0.12)
+        _add_mirrors(builder, shape, glazing.sides[0][0] - 0.12)
     for x in shape.axles:
         for side in (-1, 1):
             _add_wheel(builder, shape, x, side, rim, detail)
     mesh = fill_box(builder.build(one_sided=True), fine)
     if detail is FAR:
         return mesh
-    return replace(mesh, coarse=make_coarse_car(fine, shape, rim, windows, tail, FAR))
+    return replace(mesh, coarse=make_coarse_car(fine, shape, rim, glazing, tail, FAR))
 
 
 def fill_box(mesh: Mesh, other: Mesh) -> Mesh:
@@ -147,20 +149,24 @@ def _add_shell(builder: Builder, shape: Shape, detail: Detail) -> None:
         add_sheet(builder, points, PAINT, (0, side, 0))
 
 
-def _add_windows(
-    builder: Builder, shape: Shape, windows: list[tuple[float, float]], detail: Detail
-) -> None:
+def _add_windows(builder: Builder, shape: Shape, glazing: Glazing, detail: Detail) -> None:
     def up(foot: float, top: float) -> FloatArray:
         return np.asarray(np.linspace(foot, top, detail.window)[:, None])
 
-    across = np.array([-0.9, -0.4, 0.4, 0.9] if detail.has_trim else [-0.9, 0.9])
-    _lay(builder, shape.cabin(up(0.04, 0.93), across), GLASS, (1, 0, 0.5), detail)
-    if len(windows) > 1:
-        _lay(builder, shape.cabin(up(2.1, 2.82), 0.93 * across), GLASS, (-1, 0, 0.3), detail)
-    for first, last in windows:
+    part = np.array([-1.0, -0.45, 0.45, 1.0] if detail.has_trim else [-1.0, 1.0])
+    _lay(builder, shape.cabin(up(0.04, 0.93), 0.9 * part), GLASS, (1, 0, 0.5), detail)
+    if glazing.has_rear:
+        rear = shape.cabin(up(2.1, 2.82), glazing.rear * part)
+        _lay(builder, rear, GLASS, (-1, 0, 0.3), detail)
+    spans = [(*span, GLASS) for span in glazing.sides]
+    if glazing.dark_pillars:
+        spans += [
+            (before[1], after[0], DARK_TRIM) for before, after in itertools.pairwise(glazing.sides)
+        ]
+    for first, last, look in spans:
         x, ends = np.linspace(first, last, detail.window), np.array([0.1, 0.86])[:, None]
         for side in (-1, 1):
-            _lay(builder, shape.cabin_side(x, ends, side), GLASS, (0, side, 0), detail)
+            _lay(builder, shape.cabin_side(x, ends, side), look, (0, side, 0), detail)
 
 
 def _add_lights(builder: Builder, shape: Shape, tail: tuple[float, ...], detail: Detail) -> None:

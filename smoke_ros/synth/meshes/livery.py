@@ -14,7 +14,8 @@ import numpy as np
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.shapes import Builder
-from smoke_ros.synth.meshes.textures import Texture, tiling_noise
+from smoke_ros.synth.meshes.textures import Texture
+from smoke_ros.synth.meshes.wear import draw_wear, unfold_wear
 from smoke_ros.synth.scene import Mesh
 
 SIZE_PX = 512
@@ -32,7 +33,6 @@ FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRI
 INKS = ((245, 245, 240), (20, 20, 24), (170, 20, 25), (20, 50, 130), (10, 100, 50),
         (235, 190, 20), (225, 100, 15), (90, 95, 100))  # fmt: skip
 RED, YELLOW, WHITE = (190, 25, 25), (240, 205, 40), (240, 240, 235)
-DIRT = np.array([0.55, 0.5, 0.43])
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,7 @@ class Livery:
 
     def unfold(self, points: FloatArray) -> FloatArray:
         """Return where on the texture's wear some points, (V, 3), of a lorry are, (V, 2)."""
-        along = (points[:, 0] + 0.7 * points[:, 1]) / TILE_M
-        height = np.clip(points[:, 2] / REACH_M, 0.0, 1.0)
-        # Half a texel of room, so that nothing of the signs is blended in.
-        return np.column_stack((along, 0.004 + 0.488 * (1.0 - height)))
+        return unfold_wear(points, TILE_M, REACH_M)
 
     def build(self, builder: Builder) -> Mesh:
         """Make a lorry that looks so of all its parts; nobody sees their inside."""
@@ -67,7 +64,7 @@ def draw_livery(rng: np.random.Generator) -> Livery:
     """Draw how worn a lorry is and what is written on it."""
     half = SIZE_PX // 2
     texture = np.full((SIZE_PX, SIZE_PX, 4), 255, np.uint8)
-    texture[:half, :, :3] = _draw_wear(rng, half)
+    texture[:half, :, :3] = draw_wear(rng, (SIZE_PX, half), REACH_M)
     wide = SIZE_PX // COLUMNS
     for index in range(ROWS * COLUMNS):
         row, column = divmod(index, COLUMNS)
@@ -80,18 +77,6 @@ def draw_livery(rng: np.random.Generator) -> Livery:
         top = half + row * SIGN_PX
         texture[top : top + SIGN_PX, column * wide : (column + 1) * wide, :3] = sign
     return Livery(texture)
-
-
-def _draw_wear(rng: np.random.Generator, rows: int) -> np.ndarray:
-    """Return (rows, SIZE_PX, 3) of near white: streaks, and dirt that gets denser downwards."""
-    rough = tiling_noise(rng, SIZE_PX, 8, rows)
-    streaks = tiling_noise(rng, SIZE_PX, 32).mean(axis=0, keepdims=True)
-    wear, dirtiness = rng.uniform(0.03, 0.22), rng.uniform(0.0, 1.0) ** 1.5
-    clean = 1.0 - wear * rough - 0.6 * wear * (streaks - streaks.min())
-    height = np.linspace(REACH_M, 0.0, rows)[:, None]
-    dirt = np.clip(dirtiness * (1.5 - 0.55 * height) * (0.4 + rough) + 0.1 * dirtiness, 0.0, 0.85)
-    picture = clean[..., None] * (1.0 - dirt[..., None]) + DIRT * dirt[..., None]
-    return np.asarray(255.0 * np.clip(picture, 0.0, 1.0)).astype(np.uint8)
 
 
 def _blank(rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...], tuple[int, ...]]:

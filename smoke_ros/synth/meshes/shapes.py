@@ -29,6 +29,8 @@ class Look:
 #: Surfaces in everyday use.
 PAINT = Look((1.0, 1.0, 1.0), gloss=0.75, paint=1.0)
 GLASS = Look((0.012, 0.014, 0.016), gloss=1.0)
+#: Pillars and frames of windows, of black foil or lacquer.
+DARK_TRIM = Look((0.014, 0.014, 0.015), gloss=0.6)
 RUBBER = Look((0.02, 0.02, 0.021), gloss=0.05)
 PLASTIC = Look((0.035, 0.035, 0.036), gloss=0.2)
 UNDERBODY = Look((0.015, 0.015, 0.015))
