@@ -174,7 +174,7 @@ def _rviz(given: dict[str, str]) -> Node:
         parameters=[_sim_time(given)],
         remappings=[
             *((f'{RVIZ_NODE}/{topic}', f'{node}/{topic}') for topic in RVIZ_OUTPUTS),
-            (RVIZ_IMAGE, image),
+            *([] if image.endswith('/compressed') else [(RVIZ_IMAGE, image)]),
             (RVIZ_TRUTH, f'{_beside(image)}/ground_truth_markers'),
         ],
     )

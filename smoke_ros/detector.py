@@ -101,6 +101,8 @@ class Detector:
         self.engine: Engine = choice.engine
         self.engine_summary = choice.summary
         self._setups: dict[object, CameraSetup] = {}
+        #: Views, by size and share in per cent, of which it was said that much is not seen.
+        self._warned: set[tuple[int, int, int]] = set()
 
     @classmethod
     def from_model(
@@ -244,7 +246,10 @@ class Detector:
                 self._setups.pop(next(iter(self._setups)))
             setup = self._make_setup(camera)
             self._setups[camera.key] = setup
-            if setup.visible_fraction < VISIBLE_FRACTION_WARNING:
+            # Not again for every focal length of a camera that zooms or is calibrated as it goes.
+            view = (camera.width, camera.height, round(100 * setup.visible_fraction))
+            if setup.visible_fraction < VISIBLE_FRACTION_WARNING and view not in self._warned:
+                self._warned.add(view)
                 logger.warning(
                     'the network sees %.0f%% of the %dx%d image (its input is %dx%d at a scale '
                     'of %.3f); objects in the rest are not detected',

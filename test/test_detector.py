@@ -240,6 +240,15 @@ def test_a_lost_field_of_view_is_warned_of_once(caplog):
     assert [r.message[:37] for r in caplog.records] == ['the network sees 53% of the 1920x1080']
 
 
+def test_a_lost_field_of_view_is_not_warned_of_for_every_focal_length(caplog):
+    cameras = [make_camera(1.5 + 1e-4 * step, (1920, 1080)) for step in range(4)]
+    detector = make_detector(cameras[0])
+    with caplog.at_level(logging.WARNING):
+        for camera in cameras:
+            detector.camera_setup(camera)
+    assert len(caplog.records) == 1
+
+
 def test_kittis_frame_is_not_warned_of(caplog):
     camera = make_camera()
     make_detector(camera).detect(blank(camera), camera)

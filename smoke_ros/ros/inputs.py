@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -53,6 +54,11 @@ class CameraInputs:
         Called with an image and its camera info (None where a calibration file stands for it).
     refuse
         Called with the reason where an image cannot be used.
+
+    Raises
+    ------
+    ValueError
+        If images and camera infos have one topic.
     """
 
     def __init__(
@@ -75,6 +81,11 @@ class CameraInputs:
         self.image_topic = node.resolve_topic_name(f'{folder}image')
         self.camera_info_topic = node.resolve_topic_name(f'{folder}camera_info')
         self._needs_camera_info = not config.camera_info_url
+        if self._needs_camera_info and self.image_topic == self.camera_info_topic:
+            raise ValueError(
+                f'image and camera_info are one topic, {self.image_topic}; remap camera_info to '
+                "the camera's, or set camera_info_url"
+            )
         self._latest_info: CameraInfo | None = None
         self._newest_stamp_ns: dict[str, int] = {}
         self._last_heard: dict[str, float] = {}
@@ -86,11 +97,12 @@ class CameraInputs:
         self._unpaired_since: float | None = None
         compressed = config.image_transport == 'compressed'
         self._image_type = CompressedImage if compressed else Image
-        self._subscriptions = [self._subscribe(self._image_type, self.image_topic, self._on_image)]
+        # By relative names: what is resolved already would be remapped once more.
+        self._image_name, info_name = f'{folder}image', f'{folder}camera_info'
+        self._subscriptions: list[Subscription] = []
+        self._subscribe(self._image_type, self._image_name, self.image_topic, self._on_image)
         if self._needs_camera_info:
-            self._subscriptions.append(
-                self._subscribe(CameraInfo, self.camera_info_topic, self._on_camera_info)
-            )
+            self._subscribe(CameraInfo, info_name, self.camera_info_topic, self._on_camera_info)
 
     def close(self) -> None:
         """Stop listening."""
@@ -128,26 +140,30 @@ class CameraInputs:
         )
 
     def _subscribe(
-        self, message_type: type, topic: str, callback: Callable[..., None]
-    ) -> Subscription:
+        self, message_type: type, name: str, topic: str, callback: Callable[..., None]
+    ) -> None:
         def report_mismatch(event: object) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)  # type: ignore[attr-defined]
             self._mismatches[topic] = mismatch_text(topic, policy)
             self._log.warning(f'qos of {topic}', self._mismatches[topic])
 
-        return self._node.create_subscription(
+        subscription = self._node.create_subscription(
             message_type,
-            topic,
+            name,
             callback,
             input_profile(self._config),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=report_mismatch),
         )
+        self._subscriptions.append(subscription)
 
     def _reset_synchroniser(self) -> None:
         """Forget all messages that wait for their counterpart."""
         self._images = message_filters.SimpleFilter()
         self._camera_infos = message_filters.SimpleFilter()
         filters, config = [self._images, self._camera_infos], self._config
+        #: Stamps of images that wait for their camera info, and whether one has found it.
+        self._waiting: deque[int] = deque(maxlen=config.sync_queue)
+        self._has_paired = False
         if config.sync == 'approximate':
             synchroniser = message_filters.ApproximateTimeSynchronizer(
                 filters, config.sync_queue, config.sync_slop
@@ -156,8 +172,14 @@ class CameraInputs:
             synchroniser = message_filters.TimeSynchronizer(filters, config.sync_queue)
         synchroniser.registerCallback(self._pass_on)
 
+    def _heard(self, topic: str) -> float:
+        """Note that something came, from a publisher that offers what is asked for; say when."""
+        self._mismatches.pop(topic, None)
+        now = self._last_heard[topic] = time.monotonic()
+        return now
+
     def _on_image(self, message: ImageMessage) -> None:
-        now = self._last_heard[self.image_topic] = time.monotonic()
+        now = self._heard(self.image_topic)
         self._arrived()
         try:
             in_order = self._is_in_order(self.image_topic, message)
@@ -172,12 +194,13 @@ class CameraInputs:
         if not self._needs_camera_info:
             self._pass_on(message, None)
         elif self._config.sync != 'latest':
+            self._waiting.append(_nanoseconds(message))
             self._images.signalMessage(message)
         elif self._latest_info is not None:
             self._pass_on(message, self._latest_info)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._last_heard[self.camera_info_topic] = time.monotonic()
+        self._heard(self.camera_info_topic)
         self._latest_info = message
         try:
             self._is_in_order(self.camera_info_topic, message)
@@ -189,7 +212,20 @@ class CameraInputs:
 
     def _pass_on(self, image: ImageMessage, info: CameraInfo | None) -> None:
         self._unpaired_since = None
+        if self._waiting:
+            self._leave_older_ones_out(_nanoseconds(image))
         self._deliver(image, info)
+
+    def _leave_older_ones_out(self, stamp_ns: int) -> None:
+        """Refuse the images before the one that is passed on: camera infos come in order."""
+        lost = sum(each < stamp_ns for each in self._waiting)
+        self._waiting = deque(
+            (each for each in self._waiting if each > stamp_ns), self._config.sync_queue
+        )
+        if self._has_paired:  # Before, the camera info may not have been there yet.
+            for _ in range(lost):
+                self._refuse('no camera info came for it')
+        self._has_paired = True
 
     def _is_in_order(self, topic: str, message: ImageMessage | CameraInfo) -> bool:
         """Return whether a message is to be used, going by the stamp of the one before it.
@@ -200,7 +236,7 @@ class CameraInputs:
         stamp = message.header.stamp
         if stamp.sec < 0 or stamp.nanosec >= 1_000_000_000:
             raise ValueError(f'the stamp {stamp.sec} s {stamp.nanosec} ns is not a time')
-        now_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        now_ns = _nanoseconds(message)
         before_ns = self._newest_stamp_ns.get(topic, 0)
         self._newest_stamp_ns[topic] = now_ns
         if now_ns >= before_ns:
@@ -210,13 +246,14 @@ class CameraInputs:
             return False
         # The other topic follows, and must not reset once more what begins here.
         self._newest_stamp_ns = {topic: now_ns}
-        self._node.get_logger().info(
-            f'time on {topic} went back by {(before_ns - now_ns) * 1e-9:.1f} s: starting anew'
+        self._log.info(
+            f'clock of {topic}',
+            f'time on {topic} went back by {(before_ns - now_ns) * 1e-9:.1f} s: starting anew',
         )
         return True
 
     def _missing_images(self) -> str:
-        publishers = self._node.get_publishers_info_by_topic(self.image_topic)
+        publishers = self._node.get_publishers_info_by_topic(self._image_name)
         if not publishers:
             return f"no images: nothing is published on {self.image_topic}; remap 'image'"
         expected = f'sensor_msgs/msg/{self._image_type.__name__}'
@@ -227,3 +264,8 @@ class CameraInputs:
                 f'{expected}; set image_transport to match'
             )
         return self._mismatches.get(self.image_topic, f'no images arrive on {self.image_topic}')
+
+
+def _nanoseconds(message: ImageMessage | CameraInfo) -> int:
+    stamp = message.header.stamp
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)

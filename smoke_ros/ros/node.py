@@ -122,7 +122,23 @@ class SmokeNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to receive and to detect."""
+        self._failure = ''
         result = super().on_activate(state)
+        try:
+            self._activate()
+        except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
+            self.get_logger().debug(traceback.format_exc())
+            self._stop()
+            super().on_deactivate(state)
+            self._failure = f'cannot be activated: {error}'
+            self.get_logger().error(self._failure)
+            return TransitionCallbackReturn.FAILURE
+        # Last: who waits for them, as demo.launch.py does, sends images next.
+        self._publish_class_names()
+        self._enter('active')
+        return result
+
+    def _activate(self) -> None:
         assert self._pipeline is not None and self._detector is not None
         self._worker = Worker(self._pipeline.process)
         for stream in self._streams:
@@ -131,10 +147,6 @@ class SmokeNode(LifecycleNode):
             self.get_logger().info(
                 f'active: waiting for images on {stream.image_topic}, taken as {how}'
             )
-        # Last: who waits for them, as demo.launch.py does, sends images next.
-        self._publish_class_names()
-        self._enter('active')
-        return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop to receive and to detect; the model stays loaded."""

@@ -36,7 +36,11 @@ class Pipeline:
         for stream, frame in frames.items():
             try:
                 if (usable := stream.prepare(frame)) is not None:
+                    # Here a lens that cannot be undistorted costs its own camera only.
+                    stream.setup = self._detector.camera_setup(usable.camera)
                     prepared[stream] = usable
+            except ValueError as error:
+                stream.refuse_image(str(error))
             except Exception as error:  # noqa: BLE001, the worker outlives every frame
                 self._report([stream], error)
         if not prepared:
@@ -72,7 +76,6 @@ class Pipeline:
             'decode': times.decode_ms,
         }
         try:
-            stream.setup = self._detector.camera_setup(frame.camera)
             stream.publish(frame, detections, self._detector.model.feature_width, stages)
         except Exception as error:  # noqa: BLE001, the worker outlives every frame
             self._report([stream], error)

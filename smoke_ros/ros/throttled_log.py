@@ -1,4 +1,4 @@
-"""Warnings that come at camera rate, said once in a while."""
+"""What is to be said at camera rate, said once in a while."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ class ThrottledLog:
         self._lock = threading.Lock()
         self._last: dict[str, float] = {}
         self._held_back: dict[str, int] = {}
+
+    def info(self, kind: str, text: str) -> None:
+        """Tell, as :meth:`warning`."""
+        if (line := self._due(kind, text)) is not None:
+            self._logger.info(line)
 
     def warning(self, kind: str, text: str) -> None:
         """Warn, unless the same kind of warning was given less than a period ago."""

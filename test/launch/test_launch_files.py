@@ -210,6 +210,17 @@ def test_rviz_gets_the_nodes_topics(installed):
     } <= set(arguments)
 
 
+def test_rviz_is_not_given_compressed_images_as_raw_ones(installed):
+    installed.add_package('rviz2')
+    installed.add_recorder('lib/smoke_ros/smoke_node')
+    call = installed.add_recorder('lib/rviz2/rviz2')
+    output = installed.run('smoke.launch.py', 'rviz:=true', 'image:=/front/image_rect/compressed')
+    assert call.exists(), output
+    arguments = json.loads(call.read_text())['arguments']
+    assert '/smoke_node/ground_truth_markers:=/front/ground_truth_markers' in arguments
+    assert not [each for each in arguments if each.startswith('/image:=')]
+
+
 def test_every_argument_has_a_description():
     from launch.launch_description_sources import get_launch_description_from_python_launch_file
 

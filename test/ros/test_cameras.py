@@ -102,6 +102,32 @@ def test_a_bad_frame_costs_its_own_camera_only(start_node, new_rig, make):
     assert rig.found['front'] == []
 
 
+def test_a_lens_that_cannot_be_undistorted_costs_its_own_camera_only(
+    start_node, new_rig, make, monkeypatch
+):
+    bench = start_node(cameras=list(NAMES))
+
+    def camera_setup(camera):
+        if camera.has_distortion:
+            raise ValueError('the distortion cannot be undone')
+        return FakeDetector.camera_setup(bench.detector, camera)
+
+    monkeypatch.setattr(bench.detector, 'camera_setup', camera_setup)
+    rig = new_rig(bench)
+    bench.detector.idle.clear()
+    rig.send('left', 1.0)
+    assert bench.wait(lambda: len(bench.detector.images) == 1)
+    rig.infos['front'].publish(make.camera_info(2.0, d=[1e300, 0.0, 0.0, 0.0, 0.0]))
+    rig.images['front'].publish(make.image(2.0))
+    rig.send('left', 2.0)
+    assert rig.wait_for_frames(front=1, left=2)
+    bench.detector.idle.set()
+    assert rig.wait_for_answers(left=[1, 2])
+    reports = [stream.statistics.report() for stream in bench.node._streams]
+    assert [report.frames_refused for report in reports] == [1, 0]
+    assert bench.log.has('warning', 'front/image left out: the distortion cannot be undone')
+
+
 def test_each_camera_has_diagnostics(start_node, new_rig):
     bench = start_node(cameras=list(NAMES))
     rig = new_rig(bench)

@@ -6,9 +6,12 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from fake_detector import FakeDetector
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from smoke_ros.ros import inputs
+from smoke_ros.ros.node import SmokeNode
 from smoke_ros.ros.qos import mismatch_text
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -156,6 +159,84 @@ def test_missing_camera_info_is_said_with_the_topic(start_node, make):
     assert bench.detections == []
     assert bench.answer(2.0) is not None
     assert bench.fresh_status().level == b'\x00'
+
+
+def test_images_whose_camera_info_is_lost_are_counted(start_node, make):
+    bench = start_node(sync='exact')
+    bench.connect()
+    assert bench.answer(1.0) is not None
+    bench.images.publish(make.image(2.0))
+    bench.images.publish(make.image(3.0))
+    assert bench.answer(4.0) is not None
+    report = bench.statistics()
+    assert (report.frames_in, report.frames_out, report.frames_refused) == (4, 2, 2)
+    assert bench.log.has('warning', 'image on /image left out: no camera info came for it')
+    assert bench.fresh_status().level == b'\x01'
+
+
+def test_images_before_the_first_camera_info_are_nobodys_fault(start_node, make):
+    bench = start_node(sync='exact')
+    bench.connect()
+    bench.images.publish(make.image(1.0))
+    assert bench.answer(2.0) is not None
+    assert bench.statistics().frames_refused == 0
+
+
+def test_topics_may_be_swapped(ros_context):
+    pairs = [('left', 'right'), ('right', 'left')]
+    rules = [
+        part
+        for name, other in pairs
+        for topic in ('image', 'camera_info')
+        for part in ('-r', f'{name}/{topic}:=/{other}/{topic}')
+    ]
+    node = SmokeNode(
+        load_detector=lambda *_, **__: FakeDetector(),
+        cli_args=['--ros-args', *rules],
+        parameter_overrides=[Parameter('cameras', value=['left', 'right'])],
+    )
+    try:
+        assert node.start()
+        for stream, other in zip(node._streams, ('right', 'left'), strict=True):
+            heard = [each.topic_name for each in stream._inputs._subscriptions]
+            assert heard == [f'/{other}/image', f'/{other}/camera_info']
+            assert stream.image_topic == f'/{other}/image'
+    finally:
+        node.close()
+
+
+def test_one_topic_for_images_and_camera_infos_is_refused(ros_context):
+    node = SmokeNode(
+        load_detector=lambda *_, **__: FakeDetector(),
+        cli_args=['--ros-args', '-r', 'image:=/camera', '-r', 'camera_info:=/camera'],
+    )
+    try:
+        assert not node.start()
+        assert node._failure.startswith('cannot be activated: image and camera_info are one topic')
+        assert node.count_subscribers('/camera') == 0
+    finally:
+        node.close()
+
+
+def test_a_mismatch_is_forgotten_once_messages_come(start_node, monkeypatch):
+    bench = start_node(qos_reliability='reliable')
+    bench.advertise_inputs(BEST_EFFORT)
+    assert bench.wait(lambda: bench.log.has('warning', 'does not offer'))
+    bench.peer.destroy_publisher(bench.images)
+    bench.peer.destroy_publisher(bench.infos)
+    bench.connect(RELIABLE)
+    assert bench.answer(1.0) is not None
+    monkeypatch.setattr(inputs, 'SILENCE_S', 0.0)
+    problem, _ = bench.node._streams[0].missing_input()
+    assert problem == 'no images arrive on /image'
+
+
+def test_two_clocks_on_one_topic_are_said_once_in_a_while(start_node):
+    bench = start_node()
+    bench.connect()
+    for number in range(1, 7):
+        assert bench.answer((1000.0 if number % 2 else 1.0) + number) is not None
+    assert sum('time on /image went back' in line for _, line in bench.log.lines) == 1
 
 
 def test_stamps_that_never_meet_are_said_with_the_remedy(start_node, make):
