@@ -136,6 +136,11 @@ class DataConfig:
         if bool(self.crop_width) != bool(self.crop_height):
             raise ValueError('give both crop_width and crop_height, or neither')
         check_ranges(self, 'crop', 'gamma')
+        if self.crop_low and not self.shift_scale_regression:
+            raise ValueError(
+                'crop_low makes every sample a window, of which the heatmap alone learns without '
+                'shift_scale_regression: set that, too'
+            )
 
     def class_meanings(self) -> dict[str, str]:
         """Return ``class_map`` as a mapping: label name -> class, 'background' or 'ignore'.

@@ -141,14 +141,39 @@ def _converted(name: str, value: Any, default: Any, where: str) -> Any:
         value = _as_tuple(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if isinstance(default, float) and isinstance(value, str) and _EXPONENT.fullmatch(value):
-        value = float(value)
-    comparable = default is not dataclasses.MISSING and default is not None and value is not None
-    if comparable and type(value) is not type(default):
+    if isinstance(default, float):
+        value = _number(value)
+    if isinstance(default, tuple) and isinstance(value, tuple):
+        value = _elements(name, value, default, where)
+    if default in (dataclasses.MISSING, None):
+        return value
+    if value is None:
+        raise ValueError(f'{where}: {name} must be of type {type(default).__name__}, got nothing')
+    if type(value) is not type(default):
         raise ValueError(
             f'{where}: {name} must be of type {type(default).__name__}, got {value!r}'
         )
     return value
+
+
+def _elements(name: str, values: tuple[Any, ...], default: tuple[Any, ...], where: str) -> Any:
+    """Convert the elements of a tuple, which are of the type of the default's, if it has any."""
+    if default and isinstance(default[0], str):
+        kinds: tuple[type, ...] = (str,)
+    else:
+        values = tuple(map(_number, values))
+        kinds = (int, float) if default and isinstance(default[0], int | float) else ()
+    for value in values:
+        if value is None or (kinds and not isinstance(value, kinds)):
+            expected = kinds[-1].__name__ if kinds else 'values'
+            got = 'nothing' if value is None else repr(value)
+            raise ValueError(f'{where}: {name} must have elements of type {expected}, got {got}')
+    return values
+
+
+def _number(value: Any) -> Any:
+    is_one = isinstance(value, str) and _EXPONENT.fullmatch(value)
+    return float(value) if is_one else value
 
 
 def _as_tuple(value: Any) -> Any:

@@ -34,8 +34,9 @@ def label_meanings(config: DataConfig, model: ModelConfig) -> dict[str, str]:
 
 
 def check_classes(
-    config: DataConfig, model: ModelConfig, label_counts: Mapping[str, int]
-) -> dict[str, int]:
+    config: DataConfig, model: ModelConfig, label_counts: Mapping[str, int],
+    box_counts: Mapping[str, int],
+) -> dict[str, int]:  # fmt: skip
     """Hold the model's classes against the names in the labels, both ways.
 
     Parameters
@@ -44,15 +45,17 @@ def check_classes(
         What names mean, and which classes there are.
     label_counts
         How often each name stands in the labels, :attr:`KittiDataset.label_counts`.
+    box_counts
+        How often with a 3D box, :attr:`KittiDataset.box_counts`.
 
     Returns
     -------
-    The number of labelled objects of each class.
+    The number of objects of each class that have a 3D box.
 
     Raises
     ------
     ValueError
-        If a class has no object, or a name is neither a class nor in ``class_map``.
+        If a class has no object with a 3D box, or a name is neither a class nor in ``class_map``.
     """
     meanings = label_meanings(config, model)
     unknown = [f'{name} ({n})' for name, n in sorted(label_counts.items()) if name not in meanings]
@@ -63,14 +66,14 @@ def check_classes(
             f'classes, or to class_map as NAME=CLASS, NAME={BACKGROUND} or NAME={IGNORE}'
         )
     objects = dict.fromkeys(model.classes, 0)
-    for name, count in label_counts.items():
+    for name, count in box_counts.items():
         if meanings[name] in objects:
             objects[meanings[name]] += count
     missing = [name for name, count in objects.items() if not count]
     if missing:
         found = ', '.join(f'{name} ({n})' for name, n in sorted(label_counts.items())) or 'nothing'
         raise ValueError(
-            f'{config.root}: no {", ".join(missing)} is labelled; the labels have {found}: take '
-            'it out of the classes, or name in class_map what the labels call it'
+            f'{config.root}: no {", ".join(missing)} is labelled with a 3D box; the labels have '
+            f'{found}: take it out of the classes, or name in class_map what the labels call it'
         )
     return objects

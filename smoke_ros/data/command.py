@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table, write what was asked for; return the exit code."""
     folder = KittiFolder(args.folder)
     merged = DataConfig(class_map=tuple(args.class_map)).class_meanings()
-    frames, _ = readable_frames(folder, folder.frames(args.split), strict=args.strict)
+    frames, _, _ = readable_frames(folder, folder.frames(args.split), strict=args.strict)
     statistics = measure(folder, frames, args.classes, merged)
     print(format_table(statistics), end='')
     if args.out:

@@ -104,6 +104,8 @@ class KittiDataset(Dataset[Sample]):
         Names of the frames, those that cannot be read left out.
     label_counts
         How often each name stands in their labels.
+    box_counts
+        How often with a 3D box in front of the camera, from which alone a network learns.
 
     Raises
     ------
@@ -119,7 +121,7 @@ class KittiDataset(Dataset[Sample]):
         self.folder = KittiFolder(config.root)
         self._meanings = label_meanings(config, model)
         self._epoch = 0
-        self.frames, self.label_counts = readable_frames(
+        self.frames, self.label_counts, self.box_counts = readable_frames(
             self.folder, self.folder.frames(config.split), strict=config.strict
         )
         # Shared with the worker processes, each of which may come upon a damaged image.
@@ -246,12 +248,13 @@ def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:
 
 def readable_frames(
     folder: KittiFolder, frames: Sequence[str], *, strict: bool
-) -> tuple[tuple[str, ...], Counter[str]]:
+) -> tuple[tuple[str, ...], Counter[str], Counter[str]]:
     """Look through labels and calibrations; images need only be there.
 
     Returns
     -------
-    The frames that can be read, and how often each name stands in their labels.
+    The frames that can be read, and how often each name stands in their labels, at all and with a
+    3D box.
 
     Raises
     ------
@@ -261,10 +264,11 @@ def readable_frames(
         If none can be read.
     """
     counts: Counter[str] = Counter()
+    boxes: Counter[str] = Counter()
     readable, troubles = [], []
     for frame in tqdm(frames, desc='reading labels', unit=' files', leave=False, disable=None):
         try:
-            names = [item.class_name for item in folder.labels(frame)]
+            items = folder.labels(frame)
             folder.camera(frame, folder.image_size(frame))
         except UNREADABLE as error:
             if strict:
@@ -272,7 +276,12 @@ def readable_frames(
             troubles.append(str(error))
             continue
         readable.append(frame)
-        counts.update(names)
+        counts.update(item.class_name for item in items)
+        boxes.update(
+            item.class_name
+            for item in items
+            if min(item.dimensions) > 0.0 and item.location[2] > 0.0
+        )
     if troubles:
         rest = '' if len(troubles) <= MOST_NAMED else f'; and {len(troubles) - MOST_NAMED} more'
         logger.warning(
@@ -281,4 +290,4 @@ def readable_frames(
         )  # fmt: skip
     if not readable:
         raise ValueError(f'{folder.folder}: none of the {len(frames)} frames can be read')
-    return tuple(readable), counts
+    return tuple(readable), counts, boxes

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from smoke_ros.config.data import BACKGROUND, IGNORE
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.kitti import DONT_CARE
 from smoke_ros.data.layout import KittiFolder
@@ -96,7 +97,7 @@ def measure(
         for item in folder.labels(frame):
             name = (merged or {}).get(item.class_name, item.class_name)
             boxes[name].append((*item.dimensions, item.location[2]))
-    names = classes or sorted(set(boxes) - {DONT_CARE})
+    names = classes or sorted(set(boxes) - {DONT_CARE, BACKGROUND, IGNORE})
     if missing := [name for name in names if name not in boxes]:
         raise ValueError(
             f'{folder.folder}: no {", ".join(missing)} is labelled; the labels have '

@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import nn
 
 from smoke_ros.checkpoint import State, TrainingRecord, mismatches, read_content
+from smoke_ros.coder import RegressionLayout
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.errors import CheckpointError
 from smoke_ros.models import ModelEntry, fetch, load_model
@@ -74,7 +75,7 @@ _RELEASES = (
         ),
     ),
 )  # fmt: skip
-_TRUNK, _HEADS = 'backbone.', 'heads.'
+_TRUNK, _HEADS, _REGRESSION = 'backbone.', 'heads.', 'heads.regression.'
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,15 @@ def start_from(
         raise CheckpointError(f'{weights.source} does not fit the network: {problems}')
     reasons = []
     if weights.model.classes != model.classes:
-        unfit |= _class_layer(network)
+        unfit |= _last_layer(network, 'heatmap')
         reasons.append(
             f'its classes are {", ".join(weights.model.classes)}, those of the model '
             f'{", ".join(model.classes)}'
         )
+    layouts = [RegressionLayout.from_config(each) for each in (weights.model, model)]
+    if layouts[0] != layouts[1] and not any(name.startswith(_REGRESSION) for name in unfit):
+        unfit |= _last_layer(network, 'regression')
+        reasons.append('its regression channels have other meanings (orientation, keypoint)')
     reasons += mismatches(network, weights.state)
     if unfit and not reset_heads:
         raise CheckpointError(
@@ -175,11 +180,12 @@ def _unfit(network: nn.Module, state: State) -> set[str]:
     }
 
 
-def _class_layer(network: nn.Module) -> set[str]:
-    """Return the names of the heatmap's last layer, whose channels are the classes."""
-    layers = network.get_submodule('heads.heatmap')
+def _last_layer(network: nn.Module, head: str) -> set[str]:
+    """Return the names of a head's last layer, whose channels have their meaning by the model."""
+    layers = network.get_submodule(f'{_HEADS}{head}')
     last = list(layers.named_children())[-1][0]
-    return {name for name in network.state_dict() if name.startswith(f'heads.heatmap.{last}.')}
+    prefix = f'{_HEADS}{head}.{last}.'
+    return {name for name in network.state_dict() if name.startswith(prefix)}
 
 
 def _load_trunk(network: nn.Module, weights: InitialWeights) -> None:

@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,23 +120,36 @@ class _Run:
             total=config.iterations, initial=progress.iteration, desc='training', unit=' steps',
             disable=None if self._processes.is_first else True,
         ) as bar:  # fmt: skip
-            for passes in batches:
+            for passes in self._until_asked(batches):
                 report = self._step(passes)
                 bar.update()
                 bar.set_postfix(loss=f'{report.losses["total"]:.3f}', refresh=False)
                 if self._is_interrupted():
-                    self._save()
-                    asked = self._interruption.signal or signal.SIGTERM  # another process was
-                    return Outcome(progress.iteration, asked)
+                    return self._end_early()
                 self._validate_if_due()
                 if self._is_due(config.checkpoint_every):
                     self._save()
+            if progress.iteration < config.iterations:
+                return self._end_early()
         if self._processes.is_first:
             job = self._job
             save_checkpoint(
                 self._out / FINAL, self._learner.model_network, job.run.model, job.record
             )
         return Outcome(progress.iteration)
+
+    def _until_asked(self, batches: Iterable[Sequence[Batch]]) -> Iterator[Sequence[Batch]]:
+        """Yield batches until a signal, sent to the whole group, has ended those who make them."""
+        try:
+            yield from batches
+        except RuntimeError:
+            if self._interruption.signal is None:
+                raise
+
+    def _end_early(self) -> Outcome:
+        self._save()
+        # Where it was another process that was asked, this one knows of no signal.
+        return Outcome(self._progress.iteration, self._interruption.signal or signal.SIGTERM)
 
     def _is_due(self, every: int) -> bool:
         """Whether something is due after this step, which it is after the last one too."""

@@ -62,13 +62,14 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
     base = last.model if last else weights.model if weights else None
     run = make_run_config(sections, where, base)
     training = KittiDataset(run.data, run.model, training=True, seed=run.training.seed)
-    counts = check_classes(run.data, run.model, training.label_counts)
+    counts = check_classes(run.data, run.model, training.label_counts, training.box_counts)
     logger.info(
         '%d images to train on, with %s',
         len(training), ', '.join(f'{count} {name}' for name, count in counts.items()),
     )  # fmt: skip
     focal_px = run.model.reference_focal_px
-    if 'reference_focal_px' not in sections.get('model', {}):
+    # Weights that have learnt depth keep the focal length that they have learnt it at.
+    if base is None and 'reference_focal_px' not in sections.get('model', {}):
         focal_px = measure_focal_length(training, run.model)
     record = last.training if last else _new_record(run.data, training, weights)
     model = dataclasses.replace(
@@ -139,7 +140,12 @@ def _new_record(
 def _check_same(record: TrainingRecord, run: RunConfig, training: KittiDataset) -> None:
     """Refuse to go on with other data, whose order would be another, or other options."""
     now = describe_data(run.data, training)
-    if not record.split.startswith(now) or record.frames[: len(training)] != training.frames:
+    # Its folder may be another one, and be called otherwise.
+    counted = f' ({len(training)} images)'
+    if (
+        counted not in record.split.partition(';')[0]
+        or record.frames[: len(training)] != training.frames
+    ):
         raise ValueError(
             f'cannot resume: the run was on {record.split}, the data is now {now}, or has frames '
             'of other names; give the same data, or start another run with --init'

@@ -171,6 +171,8 @@ def _make(cls: type[Any], options: Mapping[str, Any], where: str, section: str) 
 
 def _make_model(options: Mapping[str, Any], base: ModelConfig, where: str) -> ModelConfig:
     values = {**dataclasses.asdict(base), **options}
+    if not isinstance(values['classes'], list | tuple):
+        raise ValueError(f'{where}: classes must be a list of names, got {values["classes"]!r}')
     if 'classes' in options and 'dimension_reference' not in options:
         known = dict(zip(base.classes, base.dimension_reference, strict=True))
         unknown = [name for name in options['classes'] if name not in known]

@@ -14,6 +14,7 @@ class Kitchen:
     pans: int = option(2, 'how many', low=1)
     fuel: str = option('gas', 'what burns', choices=('gas', 'wood'))
     names: tuple[str, ...] = option((), 'who cooks')
+    times: tuple[float, ...] = option((1.0,), 'when')
 
     def __post_init__(self):
         check(self)
@@ -34,10 +35,15 @@ def test_a_number_with_an_exponent_is_a_float_though_yaml_disagrees(text, value)
     assert from_mapping(Kitchen, yaml.safe_load(f'heat: {text}'), 'here').heat == value
 
 
+def test_exponents_in_lists_are_floats_too():
+    mapping = yaml.safe_load('times: [6e3, 8.5e3, 9]')
+    assert from_mapping(Kitchen, mapping, 'here').times == (6000.0, 8500.0, 9)
+
+
 @pytest.mark.parametrize(
     ('mapping', 'message'),
     [
-        ({'heatt': 1.0}, 'k.yaml: unknown option heatt; known are heat, pans, fuel, names'),
+        ({'heatt': 1.0}, 'k.yaml: unknown option heatt; known are heat, pans, fuel, names, times'),
         ({'heat': 300.0}, 'k.yaml: heat must be 50 to 250 degC, got 300.0'),
         ({'heat': math.nan}, 'k.yaml: heat must be finite, got nan'),
         ({'pans': 0}, 'k.yaml: pans must be at least 1, got 0'),
@@ -45,6 +51,9 @@ def test_a_number_with_an_exponent_is_a_float_though_yaml_disagrees(text, value)
         ({'pans': True}, 'k.yaml: pans must be of type int, got True'),
         ({'fuel': 'coal'}, "k.yaml: fuel must be one of 'gas', 'wood', got 'coal'"),
         ({'names': 'a'}, "k.yaml: names must be of type tuple, got 'a'"),
+        ({'names': [None]}, 'k.yaml: names must have elements of type values, got nothing'),
+        ({'heat': None}, 'k.yaml: heat must be of type float, got nothing'),
+        ({'times': [1.0, 'noon']}, "k.yaml: times must have elements of type float, got 'noon'"),
     ],
 )
 def test_what_is_wrong_is_named(mapping, message):

@@ -37,7 +37,7 @@ def test_what_is_drawn_is_as_often_and_as_large_as_the_authors():
 
 @pytest.mark.parametrize(('low', 'high'), [(0.5, 0.9), (1.2, 1.5)])
 def test_crops_lie_within_the_image_or_around_it(low, high):
-    config = DataConfig(crop_low=low, crop_high=high)
+    config = DataConfig(crop_low=low, crop_high=high, shift_scale_regression=True)
     windows = [augment.draw_augmentation(config, (0, i)).shift_scale for i in range(500)]
     widths = np.array([window.scale for window in windows])
     centres = 0.5 + np.array([window.shift for window in windows])

@@ -8,26 +8,28 @@ KITTI = {'Car': 10, 'Cyclist': 2, 'Pedestrian': 3, 'Van': 4, 'DontCare': 9, 'Tra
 
 
 def test_kittis_names_need_no_class_map():
-    counts = check_classes(DataConfig(), small_model(), KITTI)
+    counts = check_classes(DataConfig(), small_model(), KITTI, KITTI)
     assert counts == {'Car': 10, 'Cyclist': 2, 'Pedestrian': 3}
 
 
 def test_merged_names_count_for_their_class():
     config = DataConfig(class_map=('Van=Car', 'Tram=background', 'DontCare=ignore'))
-    assert check_classes(config, small_model(), KITTI)['Car'] == 14
+    assert check_classes(config, small_model(), KITTI, KITTI)['Car'] == 14
 
 
 def test_a_name_that_no_class_is_called_is_refused():
     with pytest.raises(ValueError, match=r'the labels have Bus \(7\).*add it to the classes'):
-        check_classes(DataConfig(), small_model(), {**KITTI, 'Bus': 7})
+        check_classes(DataConfig(), small_model(), {**KITTI, 'Bus': 7}, KITTI)
 
 
 def test_a_class_that_is_never_labelled_is_refused():
     labels = {'Car': 1, 'Pedestrian': 2}
-    with pytest.raises(ValueError, match=r'no Cyclist is labelled; the labels have Car \(1\)'):
-        check_classes(DataConfig(), small_model(), labels)
+    with pytest.raises(
+        ValueError, match=r'no Cyclist is labelled with a 3D box; the labels have Car \(1\)'
+    ):
+        check_classes(DataConfig(), small_model(), labels, labels)
     with pytest.raises(ValueError, match='the labels have nothing'):
-        check_classes(DataConfig(), small_model(), {})
+        check_classes(DataConfig(), small_model(), {}, {})
 
 
 def test_a_class_of_the_model_needs_no_entry_even_where_the_default_has_one():
@@ -57,3 +59,9 @@ def test_malformed_entries(entry):
 def test_a_name_is_mapped_once():
     with pytest.raises(ValueError, match='Van once'):
         DataConfig(class_map=('Van=Car', 'Van=ignore'))
+
+
+def test_a_class_without_a_single_3d_box_is_refused():
+    boxes = {name: count for name, count in KITTI.items() if name != 'Cyclist'}
+    with pytest.raises(ValueError, match=r'no Cyclist is labelled with a 3D box'):
+        check_classes(DataConfig(), small_model(), KITTI, boxes)

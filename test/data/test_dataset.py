@@ -47,6 +47,7 @@ def test_samples_of_all_labelled_frames(kitti_root):
         'Van': 1,
         'DontCare': 1,
     }
+    assert dataset.box_counts == {'Car': 2, 'Cyclist': 1, 'Pedestrian': 1, 'Van': 1}
     sample = dataset[1]
     assert sample.frame_id == 'b'
     assert sample.image.shape == (3, 96, 256)

@@ -35,6 +35,13 @@ def test_merged_names(kitti_root):
     assert (car.count, car.dimensions[0]) == (3, pytest.approx((4.0 + 4.2 + 5.0) / 3))
 
 
+def test_what_is_mapped_to_no_class_is_none(kitti_root):
+    folder = KittiFolder(kitti_root)
+    merged = {'Van': 'background', 'Cyclist': 'ignore'}
+    names = [part.name for part in measure(folder, folder.frames(), merged=merged).classes]
+    assert names == ['Car', 'Pedestrian']
+
+
 def test_a_class_that_is_not_there(kitti_root):
     folder = KittiFolder(kitti_root)
     with pytest.raises(ValueError, match='no Bus is labelled; the labels have Car, Cyclist'):

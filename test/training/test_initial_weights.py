@@ -1,3 +1,4 @@
+import dataclasses
 import importlib.util
 import logging
 
@@ -75,6 +76,17 @@ def test_other_regression_channels_are_named(caplog):
     with pytest.raises(CheckpointError, match=r'heads\.regression\.3\.bias, heads\.regression'):
         start_from(make_network(model), model, weights_of(make_network()), reset_heads=False)
     start_from(make_network(model), model, weights_of(make_network()), reset_heads=True)
+
+
+def test_as_many_regression_channels_of_other_meaning_are_refused():
+    def model(**changes):
+        return dataclasses.replace(MODEL, **changes)
+
+    before, after = model(orientation='quaternion'), model(keypoint='center_2d')
+    weights = weights_of(make_network(before), before)
+    with pytest.raises(CheckpointError, match=r'heads\.regression\..*other meanings'):
+        start_from(make_network(after), after, weights, reset_heads=False)
+    start_from(make_network(after), after, weights, reset_heads=True)
 
 
 def test_another_network_is_refused_whatever_is_reset():

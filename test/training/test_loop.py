@@ -134,6 +134,26 @@ def test_signal_saves_and_ends(frames, tmp_path, number):
     assert signal.getsignal(number) is handler
 
 
+def test_signal_that_ends_the_readers_too_saves_and_ends(frames, tmp_path):
+    # As `timeout` and torchrun send it: to the whole group.
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError('DataLoader worker (pid(s) 7) exited unexpectedly')
+
+    job = meddling_job(make_job(frames, iterations=50, checkpoint_every=50), at=6, action=die)
+    outcome = run_job(job, tmp_path, ALONE)
+    assert (outcome.iteration, outcome.signal) == (1, signal.SIGTERM)
+    assert read_content(tmp_path / LAST)['resume']['progress']['iteration'] == 1
+
+
+def test_an_error_of_the_readers_is_one(frames, tmp_path):
+    def fail() -> None:
+        raise RuntimeError('out of shared memory')
+
+    with pytest.raises(RuntimeError, match='shared memory'):
+        run_job(meddling_job(make_job(frames), at=6, action=fail), tmp_path, ALONE)
+
+
 def test_second_signal_ends_at_once(frames, tmp_path):
     def press_twice() -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,5 +1,6 @@
 import dataclasses
 import logging
+import shutil
 
 import pytest
 import torch
@@ -96,7 +97,8 @@ def test_labels_without_class_are_refused_before_training(frames):
 
 def test_fine_tuned_model_has_seen_what_its_initial_weights_have(frames, monkeypatch):
     seen = TrainingRecord('others train (2 images)', ('000003', '000077'))
-    weights = InitialWeights('old.pth', make_network(seed=3).state_dict(), MODEL, seen)
+    old = dataclasses.replace(MODEL, reference_focal_px=140.0)
+    weights = InitialWeights('old.pth', make_network(seed=3).state_dict(), old, seen)
     monkeypatch.setattr('smoke_ros.training.prepare.read_initial_weights', lambda _: weights)
     chosen = sections(frames)
     chosen['training']['init'] = 'old.pth'
@@ -105,7 +107,9 @@ def test_fine_tuned_model_has_seen_what_its_initial_weights_have(frames, monkeyp
     assert job.record.split == (
         'frames all (4 images); started from old.pth: others train (2 images)'
     )
-    assert job.run.model.depth_reference == MODEL.depth_reference  # taken over with the weights
+    # Taken over with the weights.
+    assert job.run.model.depth_reference == MODEL.depth_reference
+    assert job.run.model.reference_focal_px == 140.0  # the data's is 100
     for name, tensor in job.network.state_dict().items():
         assert torch.equal(tensor, weights.state[name]), name
 
@@ -133,6 +137,12 @@ def test_resuming_with_other_options_is_refused(frames):
     harmless = sections(frames)
     harmless['training']['workers'] = 1
     prepare(harmless, 'here', last)
+
+
+def test_resuming_where_the_data_has_moved(frames, tmp_path):
+    last = last_of(prepare(sections(frames), 'here'))
+    moved = shutil.copytree(frames, tmp_path / 'scratch')
+    assert prepare(sections(moved), 'here', last).record.frames == FRAMES
 
 
 def test_resuming_on_other_frames_is_refused(frames, tmp_path):
