@@ -46,7 +46,7 @@ setup(
     zip_safe=True,
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
-        (f'share/{PACKAGE}', ['package.xml']),
+        (f'share/{PACKAGE}', ['package.xml', 'LICENSE']),
         *list_share_files('launch'),
         *list_share_files('config'),
         *list_share_files('models'),

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import pickle
 import re
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,10 +104,18 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     FileNotFoundError
         If there is no such file.
     CheckpointError
-        If it is damaged, holds anything but tensors and plain values, or is of no known kind.
+        If it is damaged, holds anything but tensors and plain values, or weights that are no
+        numbers, or is of no known kind.
     """
     path = Path(path)
-    content = read_content(path)
+    checkpoint = _of_any_kind(path, read_content(path))
+    broken = [name for name, tensor in checkpoint.state.items() if not tensor.isfinite().all()]
+    if broken:
+        raise CheckpointError(f'{path}: expected finite weights, got others in {_some(broken)}')
+    return checkpoint
+
+
+def _of_any_kind(path: Path, content: dict[Any, Any]) -> Checkpoint:
     if 'smoke_ros' in content:
         return _ours(path, content)
     # 'state_dict' first: mmdetection3d's files may have other entries, the authors' have 'model'.
@@ -221,7 +230,14 @@ def sha256(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def read_content(path: Path) -> dict[str, Any]:
+#: What damaged files lead to: PyTorch reads those of its versions before 1.6 without checks.
+_DAMAGE = (
+    RuntimeError, EOFError, ValueError, LookupError, OSError, TypeError, AttributeError,
+    AssertionError, struct.error,
+)  # fmt: skip
+
+
+def read_content(path: Path) -> dict[Any, Any]:
     """Read a file of tensors and plain values as it is; see :func:`load_checkpoint`."""
     if not path.is_file():
         raise FileNotFoundError(f'no weights file at {path}')
@@ -235,7 +251,7 @@ def read_content(path: Path) -> dict[str, Any]:
             f'{path}: refused, it is damaged or holds more than tensors and plain values '
             '(such a file could run code when loaded)'
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f'{path}: damaged or incomplete ({reason}); copy or download it again'
@@ -257,19 +273,20 @@ def _ours(path: Path, content: dict[str, Any]) -> Checkpoint:
         model = from_mapping(ModelConfig, header['model'], f'{path}: model')
         training = from_mapping(TrainingRecord, header['training'], f'{path}: training')
         state = content['state']
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
+        raise CheckpointError(f'{path}: expected an entry {error}, there is none') from error
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f'{path}: {error}') from error
+    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise CheckpointError(f'{path}: expected a dictionary of tensors as state')
     # Stored in half precision to be small; computed with in single precision.
     floats = {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
-    broken = [name for name, tensor in floats.items() if not tensor.isfinite().all()]
-    if broken:
-        raise CheckpointError(f'{path}: expected finite weights, got others in {_some(broken)}')
     return Checkpoint('smoke_ros', model, floats, training)
 
 
-def _public(path: Path, tensors: dict[str, Any]) -> Checkpoint:
+def _public(path: Path, tensors: dict[Any, Any]) -> Checkpoint:
     state = {
-        name.removeprefix('module.'): tensor
+        str(name).removeprefix('module.'): tensor
         for name, tensor in tensors.items()
         if isinstance(tensor, Tensor)
     }
@@ -278,9 +295,10 @@ def _public(path: Path, tensors: dict[str, Any]) -> Checkpoint:
             model = FAMILIES[family]
             renamed = {rename(name, family): tensor for name, tensor in state.items()}
             return Checkpoint(family, model, renamed, TrainingRecord(split=model.trained_on))
+    found = _some(sorted(map(str, tensors)))
     raise CheckpointError(
         f'{path}: not a SMOKE checkpoint: expected one of smoke_ros, of the authors '
-        f'(heads.predictor.*) or of mmdetection3d (bbox_head.*), got {_some(sorted(tensors))}'
+        f'(heads.predictor.*) or of mmdetection3d (bbox_head.*), got {found}'
     )
 
 

@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     paths = find_images(args.images)
     if not args.calib.exists():  # said before a model is downloaded rather than after it
         raise FileNotFoundError(f'{args.calib}: no such calibration file or folder')
+    _check_outputs(paths, args)
     config = DetectorConfig(**engine_options(args))
     if args.score_threshold is not None:
         config = dataclasses.replace(config, score_threshold=args.score_threshold)
@@ -132,6 +133,26 @@ def find_images(path: Path) -> list[Path]:
     return [path]
 
 
+def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
+    """Refuse to draw over the images, and to write two results to one file."""
+    targets = {_drawing(path, args).resolve() for path in paths if args.draw}
+    if over := sorted(str(path) for path in paths if path.resolve() in targets):
+        raise ValueError(f'{over[0]} would be drawn over: give another folder or file to --draw')
+    stems = [path.stem for path in paths]
+    if (args.draw or args.kitti) and len(set(stems)) < len(stems):
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
+        raise ValueError(
+            f'{args.images}: several images are called {twice}, whose results would be one file; '
+            'give them names of their own'
+        )
+
+
+def _drawing(path: Path, args: argparse.Namespace) -> Path:
+    to_file = not args.images.is_dir() and args.draw.suffix.lower() in IMAGE_SUFFIXES
+    drawing: Path = args.draw if to_file else args.draw / f'{path.stem}.png'
+    return drawing
+
+
 def _read_frame(path: Path, args: argparse.Namespace) -> tuple[Image, CameraModel]:
     image = read_image(path)
     calibration = _calibration_of(path, args.calib)
@@ -159,8 +180,7 @@ def _write_outputs(
         objects = [detection_to_object(detection) for detection in detections]
         write_objects(args.kitti / f'{path.stem}.txt', objects)
     if args.draw:
-        to_file = not args.images.is_dir() and args.draw.suffix.lower() in IMAGE_SUFFIXES
-        target = args.draw if to_file else args.draw / f'{path.stem}.png'
+        target = _drawing(path, args)
         with replacing(target) as temporary:
             if not cv2.imwrite(str(temporary), annotate(image, detections, camera)):
                 raise OSError(f'{target}: OpenCV could not write it')

@@ -101,6 +101,7 @@ class Detector:
         self.engine: Engine = choice.engine
         self.engine_summary = choice.summary
         self._setups: dict[object, CameraSetup] = {}
+        self._most_setups = MOST_CACHED_CAMERAS
         #: Views, by size and share in per cent, of which it was said that much is not seen.
         self._warned: set[tuple[int, int, int]] = set()
 
@@ -202,6 +203,7 @@ class Detector:
             raise ValueError(f'got {len(images_bgr)} images but {len(cameras)} cameras')
         if not images_bgr:
             return [], StageTimes(0.0, 0.0, 0.0)
+        self._most_setups = max(self._most_setups, len(cameras))
         start = time.perf_counter()
         cameras = [_fitting_camera(i, c) for i, c in zip(images_bgr, cameras, strict=True)]
         find_peaks = self._prepared(images_bgr, cameras)
@@ -242,7 +244,7 @@ class Detector:
     def camera_setup(self, camera: CameraModel) -> CameraSetup:
         """Return what is worked out once per camera; warns once of a lost field of view."""
         if camera.key not in self._setups:
-            if len(self._setups) >= MOST_CACHED_CAMERAS:
+            if len(self._setups) >= self._most_setups:
                 self._setups.pop(next(iter(self._setups)))
             setup = self._make_setup(camera)
             self._setups[camera.key] = setup

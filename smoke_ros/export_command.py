@@ -76,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export; return the exit code."""
+    names = [assignment.partition('=')[0].strip() for assignment in args.set]
+    if args.format == 'onnx' and 'duplicate_overlap' in names:
+        raise ValueError('duplicate_overlap goes with --format weights: no graph merges boxes')
     loaded = load_model(args.model)
     config = _changed(loaded.config, args.set)
     if args.input_size:

@@ -133,6 +133,42 @@ def test_what_is_no_smoke_checkpoint_is_refused(tmp_path):
         load_checkpoint(tmp_path / 'list.pth')
 
 
+@pytest.mark.parametrize(
+    'content',
+    [
+        {0: torch.zeros(3)},
+        {0: 1, 'a': 2},
+        {'smoke_ros': {'format': 1, 'model': {}, 'training': {}}, 'state': [1]},
+        {'smoke_ros': {'format': 1, 'model': {}, 'training': {}}, 'state': {'a': 'text'}},
+        {'smoke_ros': {'format': 1, 'model': None, 'training': {}}, 'state': {}},
+        {'smoke_ros': {'format': 1, 'training': {}}, 'state': {}},
+    ],
+)
+def test_what_is_in_disorder_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError, match=r'odd\.pth: '):
+        load_checkpoint(tmp_path / 'odd.pth')
+
+
+def test_damaged_files_of_old_versions_of_pytorch_are_refused(tmp_path):
+    whole = tmp_path / 'whole.pth'
+    state = {f'heads.predictor.{i}': torch.rand(3) for i in range(40)}
+    torch.save({'model': state}, whole, _use_new_zipfile_serialization=False)
+    content = whole.read_bytes()
+    cut = tmp_path / 'cut.pth'
+    for length in range(0, len(content), 41):
+        cut.write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match=r'cut\.pth: '):
+            load_checkpoint(cut)
+
+
+def test_weights_of_public_families_that_are_no_numbers_are_refused(tmp_path):
+    state = {'bbox_head.a': torch.ones(3), 'bbox_head.b': torch.tensor([1.0, float('nan')])}
+    torch.save({'state_dict': state}, tmp_path / 'diverged.pth')
+    with pytest.raises(CheckpointError, match=r'expected finite weights, got others in .*b'):
+        load_checkpoint(tmp_path / 'diverged.pth')
+
+
 def test_a_newer_format_is_named(tmp_path):
     torch.save({'smoke_ros': {'format': 99}, 'state': {}}, tmp_path / 'new.pth')
     with pytest.raises(CheckpointError, match='expected checkpoint format 1, got 99'):

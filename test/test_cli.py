@@ -52,6 +52,24 @@ def detect(*arguments):
     return cli.main(['detect', *map(str, arguments), '--device', 'cpu'])
 
 
+def test_images_are_not_drawn_over(frames, sees_a_car, capsys):
+    images = frames / 'images'
+    before = (images / '000000.png').read_bytes()
+    for arguments in ((images, '--draw', images), (images / '000000.png', '--draw', images)):
+        assert detect(*arguments, '--calib', frames / 'calib') == 2
+        assert '000000.png would be drawn over' in capsys.readouterr().err
+    assert (images / '000000.png').read_bytes() == before
+
+
+def test_two_images_of_one_name_are_refused(frames, sees_a_car, capsys):
+    cv2.imwrite(str(frames / 'images/000001.jpg'), np.zeros((375, 1242, 3), np.uint8))
+    arguments = (frames / 'images', '--calib', frames / 'calib')
+    assert detect(*arguments, '--kitti', frames / 'out') == 2
+    assert 'several images are called 000001' in capsys.readouterr().err
+    assert not (frames / 'out').exists()
+    assert detect(*arguments) == 0
+
+
 def test_a_folder_to_json_kitti_and_pictures(frames, sees_a_car):
     out = frames / 'out'
     code = detect(

@@ -1,5 +1,6 @@
 """The detector around a network that is told what to say."""
 
+import contextlib
 import dataclasses
 import logging
 import math
@@ -18,7 +19,7 @@ from smoke_ros.data.box_records import detection_from_record, detection_record
 from smoke_ros.detector import Detector
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import build_network
-from smoke_ros.preprocess import InputGeometry
+from smoke_ros.preprocess import InputGeometry, undistortion_maps
 from smoke_ros.structures import Box3D, CameraModel
 
 KITTI_K = np.array([[721.5377, 0, 609.5593], [0, 721.5377, 172.854], [0, 0, 1]])
@@ -330,6 +331,24 @@ def test_a_distorted_image_is_undistorted_into_the_input(distortion_model, D):
 
 
 @pytest.mark.parametrize(
+    ('distortion_model', 'D'),
+    [('plumb_bob', (-0.3, 0.09, 0.001, -0.0005, 0.01)), ('equidistant', (0.02, -0.01, 0.0, 0.0))],
+)
+def test_the_skew_of_a_distorted_image_counts(distortion_model, D):
+    K = np.array([[700.0, 40.0, 621.0], [0.0, 700.0, 187.0], [0.0, 0.0, 1.0]])
+    camera = CameraModel(K, 1242, 375, distortion_model, D)
+    geometry = InputGeometry(1.0, 0.0, 0.0, 1242, 375)
+    maps = undistortion_maps(camera, geometry)
+    column, row = 1100, 30
+    ray = np.linalg.inv(K) @ (column, row, 1.0)
+    square = np.diag([1.0, 1.0, 1.0])
+    project = cv2.fisheye.projectPoints if distortion_model == 'equidistant' else cv2.projectPoints
+    bent, _ = project(ray[None, None], np.zeros(3), np.zeros(3), square, np.array(D))
+    expected = K @ (*bent.ravel(), 1.0)
+    np.testing.assert_allclose(maps[0][row, column], expected[:2], atol=1.0)
+
+
+@pytest.mark.parametrize(
     ('D', 'lost'), [((-0.35, 0.12, 0.0, 0.0), 0.2), ((-1e-6, 0.0, 0.0, 0.0), 0.0)]
 )
 def test_a_view_that_undistortion_loses_is_said(D, lost, caplog):
@@ -358,6 +377,20 @@ def test_the_cache_of_cameras_is_bounded():
     for i in range(40):
         detector.camera_setup(make_camera(1.0 + i / 100))
     assert len(detector._setups) <= 16
+
+
+def test_a_batch_of_many_cameras_finds_all_of_its_setups_again(monkeypatch):
+    cameras = [make_camera(1.0 + i / 100) for i in range(20)]
+    detector = make_detector(cameras[0])
+    made = []
+    make_setup = detector._make_setup
+    monkeypatch.setattr(
+        detector, '_make_setup', lambda camera: made.append(camera) or make_setup(camera)
+    )
+    for _ in range(2):
+        with contextlib.suppress(IndexError):  # the stand-in answers for one image only
+            detector.detect_batch([blank(camera) for camera in cameras], cameras)
+    assert len(made) == len(cameras)
 
 
 def test_the_random_model_detects_nothing():

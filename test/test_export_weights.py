@@ -110,6 +110,13 @@ def test_what_makes_no_sense_is_refused(trained, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+def test_a_graph_merges_no_boxes(trained, tmp_path, capsys):
+    out = tmp_path / 'merging.onnx'
+    assert main(['export', str(trained), '--set', 'duplicate_overlap=0.5', '--out', str(out)]) != 0
+    assert 'duplicate_overlap goes with --format weights' in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_the_model_itself_is_not_overwritten(trained, capsys):
     before = trained.read_bytes()
     assert main(['export', str(trained), '--format', 'weights', '--out', str(trained)]) != 0

@@ -27,8 +27,9 @@ from smoke_ros.preprocess import Image, InputGeometry
 
 logger = logging.getLogger(__name__)
 
-#: Graphs that are kept: one for each combination of image sizes that comes along.
-MOST_GRAPHS = 8
+#: Graphs that are kept: one for each combination of image sizes that comes along, in any order.
+#: Four cameras of different sizes make fifteen.
+MOST_GRAPHS = 16
 #: Runs before the capture: libraries choose their algorithms and reserve memory in these.
 WARM_UPS = 3
 
@@ -88,14 +89,18 @@ class CudaGraphEngine:
         self, images_bgr: Sequence[Image], geometries: Sequence[InputGeometry], top_k: int
     ) -> coder.Peaks:
         """See :class:`smoke_ros.engines.engine.ImageEngine`."""
-        shapes = tuple(image.shape for image in images_bgr)
+        order = sorted(range(len(images_bgr)), key=lambda i: images_bgr[i].shape)
+        images = [images_bgr[i] for i in order]
+        tables = [geometries[i] for i in order]
+        shapes = tuple(image.shape for image in images)
 
         def record() -> ImageRecording:
             function = self._peaks_function(len(shapes), top_k)
-            return ImageRecording(function, shapes, geometries, self.device, self._stream)
+            return ImageRecording(function, shapes, tables, self.device, self._stream)
 
         recording = self._cached(('images', shapes, top_k), record)
-        return unpack(recording.run(images_bgr, geometries))
+        found = recording.run(images, tables)
+        return unpack(found[np.argsort(order)])
 
     def _peaks_function(self, count: int, top_k: int) -> Callable[..., tuple[Tensor, ...]]:
         size = TABLE_TENSORS
@@ -118,11 +123,13 @@ class CudaGraphEngine:
         return torch.zeros(shape, device=self.device)
 
     def _cached(self, key: Hashable, record: Callable[[], T]) -> T:
-        if key not in self._graphs:
-            if len(self._graphs) >= MOST_GRAPHS:
+        found = self._graphs.pop(key, None)
+        if found is None:
+            if len(self._graphs) >= MOST_GRAPHS:  # the one that was not needed for longest
                 self._graphs.pop(next(iter(self._graphs)))
-            self._graphs[key] = record()  # type: ignore[assignment]
-        return self._graphs[key]  # type: ignore[return-value]
+            found = record()  # type: ignore[assignment]
+        self._graphs[key] = found  # type: ignore[assignment]
+        return found  # type: ignore[return-value]
 
     def _fastest(self, module: torch.nn.Module) -> Network:
         """Return the network fused by torch.compile, or as it is where that fails."""

@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         '--meshes', type=Path, metavar='DIR',
-        help='a folder of .glb and .obj files to use beside the built-in meshes',
+        help='a folder of .obj, .glb, .gltf and .dae files to use beside the built-in meshes',
     )  # fmt: skip
     parser.add_argument(
         '--mesh-calibration', type=Path, metavar='FILE',
@@ -100,6 +100,10 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f'--{name} must be at least 1, got {getattr(args, name)}')
     if args.seed < 0:
         raise ValueError(f'--seed must be at least 0, got {args.seed}')
+    if not args.drive and (args.street or args.rate != RATE_HZ):
+        raise ValueError(
+            '--street and --rate are for --drive; other frames have streets of all kinds'
+        )
     config, camera = read_settings(args)
     job = Job(
         args.out, args.seed, args.frames, config, args.meshes, args.mesh_calibration, camera,

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from smoke_ros.data.layout import KittiFolder, read_image, read_split
 from smoke_ros.errors import KittiFormatError
@@ -67,6 +68,16 @@ def test_colour_order_and_grey_images(tmp_path):
     assert read_image(tmp_path / 'red.png')[0, 0].tolist() == [0, 0, 255]
     cv2.imwrite(str(tmp_path / 'grey.png'), image[..., 2])
     assert read_image(tmp_path / 'grey.png')[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg', '.webp'])
+def test_no_image_is_turned_as_its_header_says(tmp_path, suffix):
+    path = tmp_path / f'turned{suffix}'
+    picture = Picture.new('RGB', (40, 20))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # the camera lay on its side
+    picture.save(path, exif=exif)
+    assert read_image(path).shape == (20, 40, 3)
 
 
 def test_what_a_killed_write_left_is_no_frame(kitti_root):

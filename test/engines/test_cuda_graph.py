@@ -101,6 +101,29 @@ def test_the_detector_hands_it_images(engine):
         np.testing.assert_allclose(found[0].location, expected[0].location, rtol=0.05, atol=0.1)
 
 
+def test_images_in_another_order_take_the_same_recording(engine):
+    images = [make_image(size, seed) for seed, size in enumerate(SIZES)]
+    geometries = [InputGeometry.centred(size, (128, 64)) for size in SIZES]
+    one = engine.peaks_of_images(images, geometries, 6)
+    other = engine.peaks_of_images(images[::-1], geometries[::-1], 6)
+    assert len(engine._graphs) == 1
+    for name in ('scores', 'class_ids', 'keypoints_feat', 'regression'):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name).flip(0))
+
+
+def test_the_recording_that_is_needed_most_is_kept(engine):
+    def run(width):
+        geometry = InputGeometry.centred((width, 32), (128, 64))
+        engine.peaks_of_images([make_image((width, 32))], [geometry], 3)
+
+    run(32)
+    kept = next(iter(engine._graphs.values()))
+    for width in range(33, 33 + 2 * MOST_GRAPHS):
+        run(width)
+        run(32)
+    assert kept in engine._graphs.values()
+
+
 def test_few_recordings_are_kept(engine):
     for width in range(32, 32 + 2 * MOST_GRAPHS):
         engine.peaks_of_images(

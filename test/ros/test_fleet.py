@@ -122,6 +122,10 @@ def test_segments_end_where_the_part_of_the_bag_does(tmp_path):
     [
         (['--ray', 'auto', '--live'], 'it does not go with --ray'),
         (['--segment', '5'], '--segment is for --ray'),
+        (['--params-file', 'nowhere.yaml'], '--params-file and --rate are for --live'),
+        (['--rate', '2'], '--params-file and --rate are for --live'),
+        (['--live', '--annotated'], 'do not go with --live'),
+        (['--live', '--rerun'], 'do not go with --live'),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, capsys, arguments, message):

@@ -246,6 +246,7 @@ def test_calibration_round_trip(tmp_path):
         (['--size', '10', '10'], 'width must be 64 to 4096 px, got 10'),
         (['--camera', 'nowhere.yaml'], 'nowhere.yaml'),
         (['--meshes', 'nowhere'], 'nowhere'),
+        (['--street', 'urban'], '--street and --rate are for --drive'),
     ],
 )
 def test_command_says_what_it_cannot_use(tmp_path, capsys, arguments, message):

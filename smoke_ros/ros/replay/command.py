@@ -58,17 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--model', metavar='NAME|FILE',
         help='a name from models/registry.yaml or a weights file '
-        f'(default: {DEFAULT_MODEL}, or as --params-file has it)',
+        f'(default: {DEFAULT_MODEL}, or, live, as --params-file has it)',
     )  # fmt: skip
     parser.add_argument(
         '--device',
-        help='auto, cpu, cuda or cuda:N (default: auto, or as --params-file has it)',
+        help='auto, cpu, cuda or cuda:N (default: auto, or, live, as --params-file has it)',
     )
     add_engine_arguments(parser)
     parser.add_argument(
         '--score-threshold', type=float, metavar='T',
         help='drop detections below this score '
-        f'(default: {DetectorConfig().score_threshold:g}, or as --params-file has it)',
+        f'(default: {DetectorConfig().score_threshold:g}, or, live, as --params-file has it)',
     )  # fmt: skip
     add_bag_arguments(parser)
     parser.add_argument(
@@ -135,6 +135,10 @@ def _way_of(
 ) -> Callable[[argparse.Namespace, list[ReplayRequest]], list[str]]:
     if args.live and args.ray:
         raise ValueError('--live measures this machine: it does not go with --ray')
+    if args.live and (args.annotated or args.rerun):
+        raise ValueError('--annotated and --rerun do not go with --live: nothing is drawn there')
+    if not args.live and (args.params_file is not None or args.rate != 1.0):
+        raise ValueError('--params-file and --rate are for --live')
     if args.segment is not None and not args.ray:
         raise ValueError('--segment is for --ray; use --start and --duration for a part of a bag')
     if args.rerun and importlib.util.find_spec('rerun') is None:
