@@ -104,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             '--street and --rate are for --drive; other frames have streets of all kinds'
         )
+    if args.mesh_calibration is not None and args.meshes is None:
+        raise ValueError('--mesh-calibration needs --meshes')
     config, camera = read_settings(args)
     job = Job(
         args.out, args.seed, args.frames, config, args.meshes, args.mesh_calibration, camera,
@@ -120,7 +122,13 @@ def read_settings(args: argparse.Namespace) -> tuple[SynthConfig, CameraModel | 
     """Return the options with what the arguments say, and the camera if one is given."""
     options: dict[str, Any] = {}
     if args.config is not None:
-        options = yaml.safe_load(args.config.read_text(encoding='utf-8')) or {}
+        try:
+            options = yaml.safe_load(args.config.read_text(encoding='utf-8')) or {}
+        except yaml.YAMLError as error:
+            what = ' '.join(str(error).split())
+            raise ValueError(
+                f'{args.config}: expected YAML, got something else ({what})'
+            ) from error
         if not isinstance(options, dict):
             raise ValueError(f'{args.config}: expected options, got {type(options).__name__}')
     if args.held_out:
@@ -131,7 +139,7 @@ def read_settings(args: argparse.Namespace) -> tuple[SynthConfig, CameraModel | 
     if args.camera is not None:
         camera = read_synth_camera(args.camera, tuple(args.size) if args.size else None)
         options['width'], options['height'] = camera.width, camera.height
-    where = str(args.config or 'smoke-ros synth')
+    where = str(args.config or '--size')
     return from_mapping(SynthConfig, options, where), camera
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,7 +105,11 @@ def take_picture(
     extents = renderer.areas(scene, view, set(visible))
     if lens is not None:
         radiance, ids, camera = lens.distorted(radiance), lens.distorted_ids(ids), lens.camera
-        visible = find_visible(ids)
+        # How much of an object is seen is told where its whole extent is known: before the lens.
+        visible = {
+            number: dataclasses.replace(bent, pixels=visible[number].pixels)
+            for number, bent in find_visible(ids).items()
+        }
     labels = label(composition.actors, view, visible, extents, config, time_s)
     jpeg = compress(develop(radiance, look, rng), look.quality)
     return Frame(jpeg, labels, camera, ids)

@@ -169,7 +169,8 @@ def check_record(job: Job, more: dict[str, Any] | None = None) -> None:
     """
     path = job.out / RECORD
     record = json.loads(json.dumps({'drive': None, **job.record(), **(more or {})}))
-    if path.is_file():
+    # Without frames, a record is that of a run that failed before its first one.
+    if path.is_file() and (job.out / 'label_2').exists():
         found = json.loads(path.read_text(encoding='utf-8'))
         changed = sorted(key for key in record if found.get(key) != record[key])
         if changed:
@@ -178,7 +179,7 @@ def check_record(job: Job, more: dict[str, Any] | None = None) -> None:
                 f'see {path.name}); give another folder, or the same settings to go on'
             )
         return
-    if (job.out / 'label_2').exists():
+    if not path.is_file() and (job.out / 'label_2').exists():
         raise ValueError(f'{job.out} holds a data set that is not rendered; give another folder')
     write_text_atomically(path, json.dumps(record, indent=1) + '\n')
 

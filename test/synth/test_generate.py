@@ -111,6 +111,27 @@ def test_truncation_is_the_part_outside_the_picture(renderer):
     assert item.occlusion == 0
 
 
+def test_a_lens_hides_nothing():
+    """A car far off the axis, which a barrel lens makes smaller."""
+    K = np.array([[150.0, 0.0, 160.0], [0.0, 150.0, 60.0], [0.0, 0.0, 1.0]])
+    lens = Lens(CameraModel(K, 320, 120, 'plumb_bob', (-0.25, 0.05, 0.0, 0.0, 0.0)))
+    line = Centreline()
+    actors = [Actor(BoxCatalogue().vehicles[0], Motion(line, 12.0, 8.0), 1)]
+    composition = Composition(
+        [], [], actors, Light(), lens.pinhole, Mounting(1.65, 0.0, 0.0, 0.0),
+        Motion(line, 0.0, 0.0),
+    )  # fmt: skip
+    config = dataclasses.replace(SMALL, height=120)
+    try:
+        opened = Renderer(lens.pinhole.width, lens.pinhole.height, supersampling=1)
+    except RendererError as error:
+        pytest.skip(f'nothing to draw with: {error}')
+    with opened as renderer:
+        frame = take_picture(composition, Look(), config, renderer, np.random.default_rng(0), lens)
+    (item,) = frame.labels
+    assert (item.class_name, item.occlusion, item.truncation) == ('Car', 0, 0.0)
+
+
 def test_held_out_meshes_are_others(renderer):
     def car_lengths(held_out):
         config = dataclasses.replace(SMALL, held_out=held_out, empty_share=0.0)
@@ -238,6 +259,15 @@ def test_calibration_round_trip(tmp_path):
         assert again.key == camera.key
 
 
+def test_a_run_that_failed_before_its_first_frame_leaves_the_folder_free(boxes, tmp_path):
+    failed = job(tmp_path)
+    module.check_record(failed)
+    again = job(tmp_path, pitch=2.0)
+    assert generate(again, 1) == 3
+    with pytest.raises(ValueError, match='holds frames that were made otherwise'):
+        generate(failed, 1)
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -247,8 +277,12 @@ def test_calibration_round_trip(tmp_path):
         (['--camera', 'nowhere.yaml'], 'nowhere.yaml'),
         (['--meshes', 'nowhere'], 'nowhere'),
         (['--street', 'urban'], '--street and --rate are for --drive'),
+        (['--mesh-calibration', 'nowhere.yaml'], '--mesh-calibration needs --meshes'),
+        (['--config', 'broken.yaml'], 'broken.yaml: expected YAML'),
     ],
 )
-def test_command_says_what_it_cannot_use(tmp_path, capsys, arguments, message):
+def test_command_says_what_it_cannot_use(tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'broken.yaml').write_text('width: [1\n')
     assert main(['synth', str(tmp_path / 'out'), *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -3,6 +3,7 @@ import pytest
 
 from smoke_ros.synth.meshes import catalogue as catalogue_module
 from smoke_ros.synth.meshes.car_finish import draw_finish
+from smoke_ros.synth.meshes.cars import PICKUP, STYLES, VAN, draw_shape
 from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
 from smoke_ros.synth.meshes.livery import draw_livery
@@ -167,6 +168,14 @@ def test_models_are_the_same_in_whatever_order_they_are_made(catalogue):
     for one, other in zip(forwards, backwards, strict=True):
         assert np.array_equal(one.positions, other.positions)
     assert first.trees[2].meshes is first.trees[2].meshes
+
+
+def test_roofs_end_before_the_rear_windows_foot():
+    rng = np.random.default_rng(0)
+    for mean in (*STYLES.values(), VAN, PICKUP):
+        shapes = [draw_shape(mean, rng) for _ in range(300)]
+        assert min(shape.rear_foot - shape.roof_rear for shape in shapes) > 0.014
+        assert all(shape.roof_front < shape.roof_rear for shape in shapes)
 
 
 def test_coarse_cars_fill_the_same_box_with_ever_fewer_triangles(catalogue):

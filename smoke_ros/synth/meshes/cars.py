@@ -41,6 +41,11 @@ ROWS = np.array([0.0, 0.12, 0.5, 0.75, 0.92, 1.0])
 END_ACROSS = np.array(
     [-1, -0.985, -0.94, -0.85, -0.65, -0.3, 0.0, 0.3, 0.65, 0.85, 0.94, 0.985, 1]
 )
+#: Where the cabin is sampled, along its middle and across.
+CABIN_Q = np.array([0.0, 0.35, 0.7, 1.0, 1.08, 1.3, 1.6, 1.85, 2.0, 2.3, 2.65, 3.0])
+CABIN_ACROSS = np.array([-1.0, -0.93, -0.8, -0.4, 0.0, 0.4, 0.8, 0.93, 1.0])
+#: Lights beside the rear window are for cars whose window reaches as far back as their tail.
+HATCH_FOOT = 0.95
 SEAM = Look((0.02, 0.02, 0.02), 0.1)
 #: Above a rear plate: nothing, chrome, or something dark.
 STRIPS = (None, None, CHROME, PLASTIC)
@@ -59,7 +64,7 @@ STYLES = {
     'minivan': Shape(4.3, 1.66, 1.76, 0.17, 0.38, 0.92, 0.985, 0.50, 0.61, 0.61,
                      roof_width=0.82),
 }  # fmt: skip
-VAN = Shape(5.1, 2.15, 1.92, 0.14, 0.27, 0.975, 0.995, 0.43, 0.56, 0.55, roof_width=0.88,
+VAN = Shape(5.1, 2.15, 1.92, 0.14, 0.27, 0.94, 0.968, 0.43, 0.56, 0.55, roof_width=0.88,
             wheel_radius=0.33, clearance=0.22, front_axle=0.18, rear_axle=0.8,
             arch=0.07)  # fmt: skip
 PICKUP = Shape(5.1, 1.77, 1.82, 0.27, 0.38, 0.56, 0.595, 0.56, 0.63, 0.63, wheel_radius=0.37,
@@ -108,7 +113,7 @@ def draw_shape(mean: Shape, rng: np.random.Generator) -> Shape:
         width=mean.width * (0.5 + 0.5 * scale) * about(1.0, 0.015),
         screen=screen,
         roof_front=about(mean.roof_front - mean.screen, 0.015) + screen,
-        roof_rear=about(mean.roof_rear, 0.012),
+        roof_rear=min(about(mean.roof_rear, 0.012), mean.rear_foot - 0.015),
         nose=nose,
         cowl=max(about(mean.cowl, 0.012), nose + 0.05),
         tail=about(mean.tail, 0.015),
@@ -216,9 +221,7 @@ def _add_body(builder: Builder, shape: Shape) -> None:
 
 
 def _add_cabin(builder: Builder, shape: Shape) -> None:
-    q = np.array([0.0, 0.35, 0.7, 1.0, 1.08, 1.3, 1.6, 1.85, 2.0, 2.3, 2.65, 3.0])[:, None]
-    across = np.array([-1.0, -0.93, -0.8, -0.4, 0.0, 0.4, 0.8, 0.93, 1.0])
-    add_sheet(builder, shape.cabin(q, across), PAINT, (0, 0, 1))
+    add_sheet(builder, shape.cabin(CABIN_Q[:, None], CABIN_ACROSS), PAINT, (0, 0, 1))
     front, rear = shape.side_ends()
     x = np.unique(np.append(np.linspace(front, rear, 9), shape.cabin([1.0, 2.0], 1.0)[:, 0]))
     for side in (-1, 1):
@@ -253,26 +256,24 @@ def _add_windows(builder: Builder, shape: Shape, trim: Trim) -> None:
 def _add_rear_window(builder: Builder, shape: Shape, trim: Trim) -> None:
     """Add it with what is around it: a frame, a wiper, a brake light, lights beside it."""
 
-    def lay(
-        look: Look, q: tuple[float, float], s: tuple[float, float], *, lift: float = 1.0,
-        rows: int = 2, columns: int = 2,
-    ) -> None:  # fmt: skip
-        points = shape.cabin(np.linspace(*q, rows)[:, None], np.linspace(*s, columns))
+    def lay(look: Look, q: tuple[float, float], s: tuple[float, float], lift: float = 1.0) -> None:
+        # Where the cabin bends, so that none of its paint stands through.
+        points = shape.cabin(_between(CABIN_Q, *q)[:, None], _between(CABIN_ACROSS, *s))
         add_sheet(builder, points, look, (-1, 0, 0.3), lift=lift * LIFT_M)
 
     wide = trim.rear_width
     if trim.framed:
         frame = min(wide + 0.07, 0.97)
-        lay(DARK_TRIM, (2.06, 2.9), (-frame, frame), rows=3, columns=5)
-    lay(GLASS, (2.1, 2.82), (-wide, wide), lift=2.0, rows=4, columns=5)
+        lay(DARK_TRIM, (2.06, 2.9), (-frame, frame))
+    lay(GLASS, (2.1, 2.82), (-wide, wide), 2.0)
     if trim.high_light:
-        lay(TAILLIGHT, (2.07, 2.1), (-0.16, 0.16), lift=3.0)
+        lay(TAILLIGHT, (2.07, 2.1), (-0.16, 0.16), 3.0)
     if trim.wiper:
-        lay(PLASTIC, (2.76, 2.79), (-0.06, 0.45), lift=3.0)
-    if trim.tail_lights == 'pillar':
+        lay(PLASTIC, (2.76, 2.79), (-0.06, 0.45), 3.0)
+    if trim.tail_lights == 'pillar' and shape.rear_foot > HATCH_FOOT:
         for side in (-1, 1):
             low, high = sorted((side * (wide + 0.02), side * 0.985))
-            lay(TAILLIGHT, (2.3, 2.97), (low, high), lift=2.0, rows=3)
+            lay(TAILLIGHT, (2.3, 2.97), (low, high), 2.0)
 
 
 def _side_windows(shape: Shape, trim: Trim) -> list[tuple[float, float]]:
@@ -368,10 +369,10 @@ def _add_sides(builder: Builder, shape: Shape, trim: Trim) -> None:
             _patch(builder, shape, PLASTIC, x=(x + 0.08, x + 0.24), s=side, t=(0.78, 0.81),
                    lift=0.02)  # fmt: skip
         if trim.rails:
-            roof = shape.cabin([1.12, 1.9], side * 0.9)
-            high = float(roof[:, 2].min()) + 0.015
-            start, end = ((float(x), float(y), high) for x, y, _ in roof)
-            builder.tube(start, end, 0.018, CHROME, sides=4, closed=False)
+            roof = shape.cabin(np.linspace(1.12, 1.9, 4), side * 0.9)
+            roof[:, 2] += 0.015
+            for start, end in itertools.pairwise(roof.tolist()):
+                builder.tube(start, end, 0.018, CHROME, sides=4, closed=False)
         mirror_x = windows[0][0] - 0.12
         waist = float(shape.waist(mirror_x))
         outer = shape.width / 2
