@@ -27,6 +27,7 @@ R11_SUFFIX = '/r11'
 
 _NO_TRUTH = 'there is no ground truth'
 _NOT_LIVE = 'only a live replay has it'
+_NOT_OFFLINE = 'only an offline replay has it'
 _TOO_FEW = 'too few frames were published'
 _NO_FRAMES = 'no frame was processed'
 _NOT_STEADY = 'there are no boxes in three neighbouring frames'
@@ -61,8 +62,9 @@ class Metric:
 
 
 def list_metrics(
-    measured: Measurement, runs: Sequence[RunRecord], config: EvaluationConfig
-) -> list[Metric]:
+    measured: Measurement, runs: Sequence[RunRecord], config: EvaluationConfig,
+    unread: Sequence[str] = (),
+) -> list[Metric]:  # fmt: skip
     """Return all metrics of a replay.
 
     Parameters
@@ -73,19 +75,24 @@ def list_metrics(
         Give problems and the load of the machine.
     config
         Of the evaluation: its classes are in the names.
+    unread
+        Problems with bags of which there is no run.
     """
+    no_processing = _NO_FRAMES
+    if measured.counts.processed and all(run.mode == LIVE for run in runs):
+        no_processing = _NOT_OFFLINE
     no_latency = _TOO_FEW if any(run.mode == LIVE for run in runs) else _NOT_LIVE
     return [
         *_accuracy(measured.evaluation, measured.counts, config),
         *_steadiness(measured),
-        *_frames(measured.counts, runs),
+        *_frames(measured.counts, runs, unread),
         *_times('latency', measured.latency, 'from stamp to publication', no_latency),
         Metric(
             'jitter_ms', measured.jitter_ms, 'ms', LOWER, 1.0, 0.1,
             'mean change of latency from one published frame to the next',
             '' if measured.jitter_ms is not None else no_latency,
         ),
-        *_times('processing', measured.processing, 'of a frame, all stages', _NO_FRAMES),
+        *_times('processing', measured.processing, 'of a frame, all stages', no_processing),
         *_load([sample for run in runs for sample in run.load]),
     ]  # fmt: skip
 
@@ -203,7 +210,7 @@ def _steadiness(measured: Measurement) -> Iterator[Metric]:
         yield Metric(name, value, unit, LOWER, slack, 0.05, meaning, why)
 
 
-def _frames(counts: Counts, runs: Sequence[RunRecord]) -> Iterator[Metric]:
+def _frames(counts: Counts, runs: Sequence[RunRecord], unread: Sequence[str]) -> Iterator[Metric]:
     yield Metric('frames_in', counts.frames, '', NEITHER, meaning='images in the bag or received')
     yield Metric(
         'frames_processed', counts.processed, '', HIGHER, 0.0, 0.01, 'frames with results'
@@ -220,7 +227,7 @@ def _frames(counts: Counts, runs: Sequence[RunRecord]) -> Iterator[Metric]:
         'detections_per_frame', per_frame, '', NEITHER, 0.05, 0.05,
         'that reach the score threshold', '' if per_frame is not None else _NO_FRAMES,
     )  # fmt: skip
-    problems = sum(len(run.problems) for run in runs)
+    problems = sum(len(run.problems) for run in runs) + len(unread)
     yield Metric('problems', problems, '', LOWER, meaning='things that could not be read')
 
 

@@ -28,6 +28,8 @@ from smoke_ros.files import write_text_atomically
 from smoke_ros.structures import CameraModel, Detection3D
 
 RUN_FILE = 'run.json'
+#: Of a replay of several bags, beside the folders of its runs.
+FLEET_FILE = 'fleet.json'
 FRAMES_FILE = 'frames.jsonl'
 THUMBNAILS_FOLDER = 'thumbnails'
 
@@ -227,6 +229,46 @@ def read_run(folder: Path) -> RunRecord:
         return RunRecord.from_json(json.loads(path.read_text(encoding='utf-8')))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f'{path}: expected the record of a replay ({error})') from error
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What the folder of a replay of several bags is of; see ``fleet.json``.
+
+    Attributes
+    ----------
+    runs
+        The folders of its runs, below it.
+    unread
+        Sentences on bags, or segments of them, of which there is no run.
+    """
+
+    runs: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def write_fleet(folder: Path, fleet: Fleet) -> None:
+    """Write ``fleet.json`` into the folder of a replay of several bags, atomically."""
+    text = json.dumps(dataclasses.asdict(fleet), indent=1)
+    write_text_atomically(folder / FLEET_FILE, text + '\n')
+
+
+def read_fleet(folder: Path) -> Fleet | None:
+    """Read ``fleet.json``; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    path = folder / FLEET_FILE
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+        return Fleet(tuple(map(str, values['runs'])), tuple(map(str, values['unread'])))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f'{path}: expected the record of a replay ({error!r})') from error
 
 
 def read_frames(path: Path) -> Iterator[FrameRecord]:

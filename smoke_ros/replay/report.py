@@ -46,7 +46,7 @@ def write_report(
     how = how or Measuring()
     replay = read_replay(folder)
     measured = measure_replay(replay, how)
-    metrics = list_metrics(measured.whole, replay.runs, how.evaluation)
+    metrics = list_metrics(measured.whole, replay.runs, how.evaluation, replay.unread)
     verdicts = judge(requirements, metrics)
     parts = (replay, measured, metrics, verdicts, _notes(replay, measured.whole), how)
     text = json.dumps(as_json(*parts), indent=1, allow_nan=False)
@@ -66,6 +66,11 @@ def _notes(replay: Replay, whole: Measurement) -> list[str]:
     cut_off = sum(not run.ended for run in replay.runs)
     if cut_off:
         notes.append(f'{cut_off} of {len(replay.runs)} runs did not come to their end.')
+    if replay.left_out:
+        notes.append(
+            f'{replay.left_out} other runs lie in the folder and do not count: they are not of '
+            'the last replay into it.'
+        )
     counts = whole.counts
     if not counts.processed:
         notes.append('No frame was processed.')

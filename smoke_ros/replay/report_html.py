@@ -45,7 +45,8 @@ def format_html(
     title = f'Replay of {bags[0] if len(bags) == 1 else f"{len(bags)} bags"}'
     body = [f'<h1>{escape(title)}</h1>', _verdict(verdicts)]
     body.append(_cards(report_tables.cards(metrics, measured.whole.counts)))
-    body += [f'<p class="warning">{escape(p)}</p>' for run in replay.runs for p in run.problems]
+    problems = [*replay.unread, *(p for run in replay.runs for p in run.problems)]
+    body += [f'<p class="warning">{escape(problem)}</p>' for problem in problems]
     body += [f'<p class="note">{escape(note)}</p>' for note in notes]
     body.append(report_player.format_player(replay.pictured, how.report.pictures))
     body += ['<h2>What ran</h2>', _plain_table(report_tables.run_table(replay), 'summary')]

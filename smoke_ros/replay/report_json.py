@@ -30,6 +30,7 @@ def as_json(
     return {
         'smoke_ros': __version__,
         'runs': [dataclasses.asdict(run) for run in replay.runs],
+        'unread': list(replay.unread),
         'config': dataclasses.asdict(how),
         'notes': list(notes),
         'met': all(verdict.met for verdict in verdicts),

@@ -16,8 +16,10 @@ from smoke_ros.evaluation.table import BoolArray, IntArray, ObjectTable
 from smoke_ros.replay.records import (
     FRAMES_FILE,
     PROCESSED,
+    Fleet,
     FrameRecord,
     RunRecord,
+    read_fleet,
     read_frames,
     read_run,
     thumbnail_path,
@@ -117,6 +119,10 @@ class Replay:
     class_names: dict[str, str]
     #: Frames of which there are pictures, with the path of each.
     pictured: tuple[tuple[Path, FrameRecord], ...]
+    #: Sentences on bags of which there is no run.
+    unread: tuple[str, ...] = ()
+    #: How many other runs lie in the folder, of earlier replays.
+    left_out: int = 0
 
 
 def read_replay(folder: Path) -> Replay:
@@ -132,7 +138,7 @@ def read_replay(folder: Path) -> Replay:
     builders: list[_Builder] = []
     class_names: dict[str, str] = {}
     pictured: list[tuple[Path, FrameRecord]] = []
-    folders = run_folders(folder)
+    folders, fleet = run_folders(folder), _fleet_of(folder)
     for run_folder in folders:
         of_run: dict[tuple[str, str], _Builder] = {}
         for record in read_frames(run_folder / FRAMES_FILE):
@@ -149,13 +155,16 @@ def read_replay(folder: Path) -> Replay:
         builders += of_run.values()
     runs = tuple(read_run(run_folder) for run_folder in folders)
     streams = tuple(builder.build() for builder in builders)
-    return Replay(folder, runs, streams, class_names, tuple(pictured))
+    left_out = len(set(_runs_inside(folder)) - set(folders)) if fleet else 0
+    unread = fleet.unread if fleet else ()
+    return Replay(folder, runs, streams, class_names, tuple(pictured), unread, left_out)
 
 
 def run_folders(folder: Path) -> list[Path]:
     """Return the folder itself if it is that of a run, else those inside it that are.
 
-    A fleet has a folder for each bag, and in that one for each segment where bags were cut.
+    A fleet has a folder for each bag, and in that one for each segment where bags were cut; those
+    of earlier replays do not count.
 
     Raises
     ------
@@ -164,14 +173,24 @@ def run_folders(folder: Path) -> list[Path]:
     """
     if (folder / FRAMES_FILE).exists():
         return [folder]
-    patterns = (f'*/{FRAMES_FILE}', f'*/segment_*/{FRAMES_FILE}')
-    found = sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
+    found = _runs_inside(folder)
+    if fleet := read_fleet(folder):
+        found = [each for each in found if each.relative_to(folder).as_posix() in fleet.runs]
     if not found:
         raise FileNotFoundError(
             f'{folder}: expected the folder that smoke-ros replay --out wrote, found no '
             f'{FRAMES_FILE} in it nor in a folder inside it'
         )
     return found
+
+
+def _runs_inside(folder: Path) -> list[Path]:
+    patterns = (f'*/{FRAMES_FILE}', f'*/segment_*/{FRAMES_FILE}')
+    return sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
+
+
+def _fleet_of(folder: Path) -> Fleet | None:
+    return None if (folder / FRAMES_FILE).exists() else read_fleet(folder)
 
 
 def segments(streams: Sequence[Stream], count: int) -> Iterator[tuple[float, float, list[Stream]]]:

@@ -45,6 +45,11 @@ def test_offline_drive_without_labels(metrics_of, make_frame, make_box):
     assert measured.streams == (measured.whole,)
 
 
+def test_a_live_drive_has_no_time_of_processing_and_says_why(metrics_of, make_frame, make_box):
+    _, metrics = metrics_of([make_frame(0, [make_box(z=5.0)])], mode='live')
+    assert 'offline' in metrics['processing_mean_ms'].why_missing
+
+
 def test_labelled_drive_has_the_evaluators_figures(metrics_of, make_frame, make_box, make_label):
     truth = [[make_label(z=20.0 + i), make_label(x=8.0, z=30.0)] for i in range(30)]
     found = [[make_box(z=20.2 + i)] for i in range(30)]

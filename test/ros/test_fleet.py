@@ -63,7 +63,8 @@ def test_a_killed_worker_costs_no_frame_and_a_broken_bag_only_itself(tmp_path, m
         for name in ('a', 'broken', 'b')
     ]
     problems = replay_on_ray(requests, 'local', Load(tmp_path / 'killed'))
-    (problem,) = problems
+    ((failed, problem),) = problems.items()
+    assert failed == requests[1]
     assert (tmp_path / 'killed').exists()
     assert 'broken has no metadata.yaml' in problem
     for name in ('a', 'b'):
@@ -76,7 +77,7 @@ def test_segments_have_every_frame_once(tmp_path):
     write_small_bag(tmp_path / 'in', 10)  # of 0.9 s
     request = ReplayRequest(tmp_path / 'in', tmp_path / 'out', selection=Selection(start_s=0.1))
     segments, problems = cut_into_segments([request], 0.35)
-    assert problems == [] and [part.out.name for part in segments] == [
+    assert not problems and [part.out.name for part in segments] == [
         'segment_0000', 'segment_0001', 'segment_0002',
     ]  # fmt: skip
     for part in segments:
@@ -92,7 +93,7 @@ def test_a_report_covers_all_segments_and_no_older_ones(tmp_path, monkeypatch, c
     def one_by_one(requests, address, load_detector, *, gpus, overwrite):
         for request in requests:
             replay_offline(request, GreyDetector(), overwrite=overwrite)
-        return []
+        return {}
 
     monkeypatch.setattr('smoke_ros.ros.replay.fleet.replay_on_ray', one_by_one)
     command = ['replay', str(tmp_path / 'a'), str(tmp_path / 'b'), '--out', str(tmp_path / 'out'),
@@ -112,9 +113,18 @@ def test_segments_end_where_the_part_of_the_bag_does(tmp_path):
     segments, problems = cut_into_segments([request, missing], 0.3)
     spans = [(part.selection.start_s, part.selection.duration_s) for part in segments]
     assert spans == [(pytest.approx(0.2), 0.3), (pytest.approx(0.5), pytest.approx(0.2))]
-    assert 'no bag at' in problems[0]
+    assert 'no bag at' in problems[missing]
     with pytest.raises(ValueError, match='longer than 0 s, got 0'):
         cut_into_segments([request], 0.0)
+
+
+def test_segments_are_not_made_of_rounding(tmp_path):
+    write_small_bag(tmp_path / 'in', 10)
+    for start_s, duration_s, segment_s in ((0.1, 0.3, 0.1), (0.0, 0.6, 0.2)):
+        selection = Selection(start_s=start_s, duration_s=duration_s)
+        request = ReplayRequest(tmp_path / 'in', tmp_path / 'out', selection=selection)
+        segments, _ = cut_into_segments([request], segment_s)
+        assert [part.selection.duration_s for part in segments] == pytest.approx([segment_s] * 3)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,11 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
-from smoke_ros.ros.bags import BagReader, BagWriter
+from smoke_ros.ros.bag_frames import Selection
+from smoke_ros.ros.bags import BagMessage, BagReader, BagWriter
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
-from smoke_ros.ros.replay.live import LiveOptions, replay_live
+from smoke_ros.ros.replay.live import LiveOptions, _Window, replay_live
 from smoke_ros.ros.replay.live_records import NodeReport, _Answers
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.request import ReplayRequest
@@ -109,6 +110,17 @@ def test_what_cannot_be_played(tmp_path):
         play(tmp_path / 'in', tmp_path / 'out')
     with pytest.raises(ValueError, match='rate must be above 0, got 0'):
         play(tmp_path / 'in', tmp_path / 'out', rate=0.0)
+
+
+def test_a_part_of_a_bag_begins_with_the_camera_info_before_it():
+    def message(topic, seconds):
+        return BagMessage(topic, seconds * 10**9, b'')
+
+    recorded = [message('info', 5), message('image', 5), message('image', 7), message('image', 8)]
+    bag = SimpleNamespace(first_ns=5 * 10**9, messages=lambda topics: iter(recorded))
+    request = ReplayRequest(Path('in'), Path('out'), selection=Selection(start_s=2.0))
+    played = list(_Window(bag, request, 'info').messages(['image', 'info']))
+    assert played == [message('info', 7), message('image', 7), message('image', 8)]
 
 
 def test_the_bags_time_runs_from_where_it_is_started(ros_context):

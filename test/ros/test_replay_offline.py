@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import tracemalloc
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -303,6 +304,11 @@ class TestLabels:
         self.write(labels, ['rainy'])
         with pytest.raises(ValueError, match=r'rainy\.txt: expected the name of a label'):
             replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+        (labels / 'rainy.txt').unlink()
+        (labels / 'timestamps.txt').write_text('000007 1000000000 /front/image_rect')
+        with pytest.raises(ValueError, match=r'names of labels, it has none .* 000000\.txt'):
+            replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+        (labels / 'timestamps.txt').unlink()
         with pytest.raises(ValueError, match='must come from one place'):
             replay(tmp_path / 'in', tmp_path / 'out', labels=labels, truth_topic='/labels')
 
@@ -382,6 +388,40 @@ class TestCommand:
         assert [len(frames(tmp_path / 'out' / name)) for name in ('a', 'b')] == [2, 3]
         assert [arguments[:2] for arguments in reported] == [(tmp_path / 'out', [])]
         assert self.replay(tmp_path / 'a', '--out', tmp_path / 'alone') == 0
+
+    def report_of(self, folder, *requirements):
+        code = cli.main(['report', str(folder), *requirements])
+        return code, json.loads((folder / 'report.json').read_text())
+
+    def test_a_bag_that_cannot_be_read_counts_in_every_report(self, tmp_path):
+        write_small_bag(tmp_path / 'a', 2)
+        (tmp_path / 'broken').mkdir()
+        out = tmp_path / 'out'
+        require = ('--require', 'problems<=0')
+        assert self.replay(tmp_path / 'a', tmp_path / 'broken', '--out', out, *require) == 1
+        code, report = self.report_of(out, *require)
+        assert code == 1 and report['metrics']['problems']['value'] == 1
+        assert 'broken has no metadata.yaml' in report['unread'][0]
+        assert 'broken has no metadata.yaml' in (out / 'report.html').read_text()
+
+    def test_only_the_bags_of_the_last_replay_are_judged(self, tmp_path):
+        for number, name in enumerate('abc', 1):
+            write_small_bag(tmp_path / name, number)
+        out = tmp_path / 'out'
+        assert self.replay(tmp_path / 'a', tmp_path / 'b', '--out', out) == 0
+        assert self.replay(tmp_path / 'a', tmp_path / 'c', '--out', out) == 0
+        _, report = self.report_of(out)
+        assert [Path(run['bags'][0]).name for run in report['runs']] == ['a', 'c']
+        assert report['metrics']['frames_in']['value'] == 4
+        assert any('1 other runs lie in the folder' in note for note in report['notes'])
+
+    def test_several_bags_do_not_go_into_the_folder_of_one(self, tmp_path, capsys):
+        for name in 'ab':
+            write_small_bag(tmp_path / name, 1)
+        assert self.replay(tmp_path / 'a', '--out', tmp_path / 'out') == 0
+        arguments = (tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'out')
+        assert self.replay(*arguments) == cli.EXIT_BAD_INPUT
+        assert 'holds a run of one bag' in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ('arguments', 'message'),

@@ -8,12 +8,14 @@ import functools
 import importlib.util
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.engine_arguments import add_engine_arguments, engine_options
+from smoke_ros.replay.records import RUN_FILE, Fleet, read_run, write_fleet
 from smoke_ros.replay.report_command import (
     EXIT_NOT_MET,
     add_report_arguments,
@@ -34,7 +36,7 @@ record of each frame (frames.jsonl) and of the run (run.json), and a report (rep
 report.json). The same command goes on where it was interrupted. What is damaged in a bag is left
 out, and said. With --live the bag is played at its own pace into the running node instead, and
 what comes back is measured: frames dropped, latency, load. The exit code is 1 where a requirement
-is not met or something could not be read."""
+is not met, something could not be read, or a live replay was late."""
 
 EXAMPLE = """\
 example:
@@ -43,6 +45,14 @@ example:
   smoke-ros replay drive --out runs/drive --labels label_2 --start 10 --duration 60 --stride 2
   smoke-ros replay drives/* --out runs/all --ray auto --segment 300
   smoke-ros replay drive --out runs/live --live --require 'latency_p99_ms<=100'"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: a run in its folder, or the reason why there is none."""
+
+    request: ReplayRequest
+    failure: str = ''
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,16 +133,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay and report; return the exit code: not 0 as well where not all could be read."""
     requirements, how = report_options(args)
-    problems = _way_of(args)(args, make_requests(args))
+    requests = make_requests(args)
+    is_fleet = args.out not in [request.out for request in requests]
+    if is_fleet and (args.out / RUN_FILE).exists():
+        raise FileExistsError(f'{args.out} holds a run of one bag: give another folder')
+    outcomes = _way_of(args)(args, requests)
+    unread = [f'{each.request.bag}: {each.failure}' for each in outcomes if each.failure]
+    folders = [each.request.out for each in outcomes if not each.failure]
+    if is_fleet and folders:
+        runs = (folder.relative_to(args.out).as_posix() for folder in folders)
+        write_fleet(args.out, Fleet(tuple(runs), tuple(unread)))
+    problems = [*unread, *(problem for folder in folders for problem in _problems_of(folder))]
     for problem in problems:
         logger.warning('%s', problem)
+    if not folders:
+        return EXIT_NOT_MET
     code = make_report(args.out, requirements, how)
     return EXIT_NOT_MET if problems else code
 
 
+def _problems_of(folder: Path) -> list[str]:
+    """Return what a run could not read, in sentences."""
+    run = read_run(folder)
+    failed = run.counts.get('failed', 0)
+    lost = [f'{", ".join(run.bags)}: {failed} frames failed'] if failed else []
+    return [*run.problems, *lost]
+
+
 def _way_of(
     args: argparse.Namespace,
-) -> Callable[[argparse.Namespace, list[ReplayRequest]], list[str]]:
+) -> Callable[[argparse.Namespace, list[ReplayRequest]], list[Outcome]]:
     if args.live and args.ray:
         raise ValueError('--live measures this machine: it does not go with --ray')
     if args.live and (args.annotated or args.rerun):
@@ -179,8 +209,8 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     ]
 
 
-def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
-    """Replay one bag after the other; return what could not be read."""
+def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[Outcome]:
+    """Replay one bag after the other."""
     from smoke_ros.detector import Detector
     from smoke_ros.ros.replay.offline import replay_offline
 
@@ -188,21 +218,19 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
         if not request.bag.exists():
             raise FileNotFoundError(f'no bag at {request.bag}')
     detector = Detector.from_model(*_model_and_device(args), requests[0].detector)
-    problems = []
+    outcomes = []
     for request in requests:
+        failure = ''
         try:
-            done = replay_offline(
+            replay_offline(
                 request, detector, overwrite=args.overwrite, keep_finished=len(requests) > 1
             )
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, FileNotFoundError, PermissionError) as error:
             if len(requests) == 1:
                 raise
-            problems.append(f'{request.bag}: {error}')
-        else:
-            problems += done.problems
-            if done.counts.get('failed'):
-                problems.append(f'{request.bag}: {done.counts["failed"]} frames failed')
-    return problems
+            failure = str(error)
+        outcomes.append(Outcome(request, failure))
+    return outcomes
 
 
 def _model_and_device(args: argparse.Namespace) -> tuple[str, str]:
@@ -210,8 +238,8 @@ def _model_and_device(args: argparse.Namespace) -> tuple[str, str]:
     return args.model or DEFAULT_MODEL, args.device or 'auto'
 
 
-def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
-    """Play one bag after the other into the node; return what went wrong."""
+def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[Outcome]:
+    """Play one bag after the other into the node."""
     from smoke_ros.ros.demo.node_process import isolate
 
     isolate()  # before ROS is loaded
@@ -223,28 +251,29 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     live = LiveOptions(
         args.rate, args.model or '', args.device or '', args.score_threshold, args.params_file
     )
-    problems: list[str] = []
     for request in requests:
         try:
-            problems += replay_live(request, live, overwrite=args.overwrite).problems
+            replay_live(request, live, overwrite=args.overwrite)
         except RuntimeError as error:
             raise OSError(f'{request.bag}: {error}') from error
-    return problems
+    return [Outcome(request) for request in requests]
 
 
-def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[str]:
-    """Replay on a cluster; return what could not be read or done."""
+def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[Outcome]:
+    """Replay on a cluster."""
     from smoke_ros.detector import Detector
     from smoke_ros.ros.replay.fleet import cut_into_segments, replay_on_ray
     from smoke_ros.ros.replay.run_folder import remove_segments
 
-    problems: list[str] = []
+    outcomes: list[Outcome] = []
     if args.overwrite:
         for request in requests:
             remove_segments(request.out)
     if args.segment is not None:
-        requests, problems = cut_into_segments(requests, args.segment)
+        requests, unread = cut_into_segments(requests, args.segment)
+        outcomes = [Outcome(request, why) for request, why in unread.items()]
     model, device = _model_and_device(args)
     load = functools.partial(Detector.from_model, model, device, config=requests[0].detector)
     gpus = int(device.startswith('cuda'))
-    return problems + replay_on_ray(requests, args.ray, load, gpus=gpus, overwrite=args.overwrite)
+    failures = replay_on_ray(requests, args.ray, load, gpus=gpus, overwrite=args.overwrite)
+    return [*outcomes, *(Outcome(each, failures.get(each, '')) for each in requests)]

@@ -34,8 +34,8 @@ def replay_on_ray(
     *,
     gpus: int = 0,
     overwrite: bool = False,
-) -> list[str]:
-    """Replay all requests; return, in sentences, what could not be read or done.
+) -> dict[ReplayRequest, str]:
+    """Replay all requests; return of those that could not be done why.
 
     Parameters
     ----------
@@ -67,14 +67,15 @@ def replay_on_ray(
     try:
         task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=MOST_RETRIES)(_replay)
         pending = {task.remote(request, load_detector): request for request in requests}
-        problems: dict[ReplayRequest, list[str]] = {}
+        failures: dict[ReplayRequest, str] = {}
         with tqdm(total=len(pending), unit='task', disable=None) as bar:
             while pending:
                 (done,), _ = ray.wait(list(pending), num_returns=1)
                 request = pending.pop(done)
-                problems[request] = _result(ray, done, request)
+                if failure := _result(ray, done):
+                    failures[request] = failure
                 bar.update()
-        return [problem for request in requests for problem in problems[request]]
+        return failures
     finally:
         ray.shutdown()
 
@@ -93,27 +94,28 @@ def import_ray() -> Any:
 
 def cut_into_segments(
     requests: Sequence[ReplayRequest], segment_s: float
-) -> tuple[list[ReplayRequest], list[str]]:
+) -> tuple[list[ReplayRequest], dict[ReplayRequest, str]]:
     """Cut requests into segments of a length, each with a folder of its own.
 
     Returns
     -------
-    The segments, and what could not be read of the bags.
+    The segments, and of requests whose bags cannot be read why.
     """
     if not segment_s > 0.0:
         raise ValueError(f'a segment must be longer than 0 s, got {segment_s:g}')
-    segments, problems = [], []
+    segments, unread = [], {}
     for request in requests:
         try:
             with TolerantBag(request.bag) as bag:
                 duration_s = bag.duration_s
         except (ValueError, OSError) as error:
-            problems.append(f'{request.bag}: {error}')
+            unread[request] = str(error)
             continue
         start_s = request.selection.start_s
         end_s = min(start_s + request.selection.duration_s, duration_s)
         # A bag ends with its last message, which belongs to the last segment.
-        count = max(1, math.ceil((end_s - start_s) / segment_s))
+        # Rounded, so that 0.3 s are three times 0.1 s, and no fourth part of nothing.
+        count = max(1, math.ceil(round((end_s - start_s) / segment_s, 6)))
         for number in range(count):
             begin_s = start_s + number * segment_s
             is_last = number == count - 1
@@ -121,27 +123,25 @@ def cut_into_segments(
             selection = Selection(begin_s, length_s, request.selection.stride)
             out = request.out / f'segment_{number:04d}'
             segments.append(dataclasses.replace(request, out=out, selection=selection))
-    return segments, problems
+    return segments, unread
 
 
-def _replay(request: ReplayRequest, load_detector: Callable[[], Detector]) -> list[str]:
-    """Do one task, on a worker; return what could not be read."""
+def _replay(request: ReplayRequest, load_detector: Callable[[], Detector]) -> str:
+    """Do one task, on a worker; return why it cannot be done, or nothing."""
     try:
         # Of a fleet that goes on, or of a worker that died at the very end, some are finished.
-        run = replay_offline(request, load_detector(), keep_finished=True)
+        replay_offline(request, load_detector(), keep_finished=True)
     except (ValueError, OSError) as error:
-        return [f'{request.bag}: {error}']
-    failed = run.counts.get('failed', 0)
-    lost = [f'{request.bag}: {failed} frames failed'] if failed else []
-    return [*run.problems, *lost]
+        return str(error)
+    return ''
 
 
-def _result(ray: Any, done: Any, request: ReplayRequest) -> list[str]:
+def _result(ray: Any, done: Any) -> str:
     try:
-        problems: list[str] = ray.get(done)
+        failure: str = ray.get(done)
     except ray.exceptions.RayTaskError as error:
-        return [f'{request.bag}: {" ".join(str(error.cause).split())}']
+        return ' '.join(str(error.cause).split())
     except ray.exceptions.RayError as error:  # the worker or its machine has died
         reason = ' '.join(str(error).split())
-        return [f'{request.bag}: given up after {MOST_RETRIES + 1} attempts: {reason}']
-    return problems
+        return f'given up after {MOST_RETRIES + 1} attempts: {reason}'
+    return failure

@@ -31,7 +31,7 @@ class LabelFolder:
     FileNotFoundError
         If there is no such folder, or no label in it.
     ValueError
-        If a name is not a number.
+        If a name is not a number, or the list of stamps names none of them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,6 +47,11 @@ class LabelFolder:
         by_stamp: dict[tuple[str, int], Path] = {}
         if stamps is not None and (by_name := _read_stamps(stamps)) is not None:
             by_stamp = {by_name[p.stem]: p for p in files if p.stem in by_name}
+            if not by_stamp:
+                raise ValueError(
+                    f'{stamps}: expected the names of labels, it has none of those in {folder}, '
+                    f'such as {files[0].name}'
+                )
             self.topics = frozenset(topic for topic, _ in by_stamp)
         else:
             by_stamp = {('', _number(path)): path for path in files}

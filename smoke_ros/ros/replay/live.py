@@ -169,7 +169,7 @@ class _Session:
             BagClock(node, self._first_ns(), self._live.rate) as clock,
         ):
             self._record(node, writer, clock)
-            window = _Window(self._bag, self._request)
+            window = _Window(self._bag, self._request, self._camera.info)
             player = Player(node, window, self._played(), reliable=True)  # type: ignore[arg-type]
 
             logger.info('waiting for the node to load its model')
@@ -265,10 +265,14 @@ class _Session:
 
 
 class _Window:
-    """The part of a bag that is played, as :class:`Player` reads bags."""
+    """The part of a bag that is played, as :class:`Player` reads bags.
 
-    def __init__(self, bag: TolerantBag, request: ReplayRequest) -> None:
-        self._bag, self._selection = bag, request.selection
+    It begins with the newest camera info before it, which may be the only one: who latches it
+    records it once.
+    """
+
+    def __init__(self, bag: TolerantBag, request: ReplayRequest, info: str | None) -> None:
+        self._bag, self._selection, self._info = bag, request.selection, info
 
     @property
     def topics(self) -> dict[str, BagTopic]:
@@ -278,12 +282,18 @@ class _Window:
     def messages(self, topics: Sequence[str]) -> Iterator[BagMessage]:
         """Read messages in the order they were received."""
         first_ns = self._bag.first_ns + round(self._selection.start_s * 1e9)
+        info: BagMessage | None = None
         for message in self._bag.messages(topics):
             elapsed_s = (message.stamp_ns - first_ns) * 1e-9
             if elapsed_s >= self._selection.duration_s:
                 return
-            if elapsed_s >= 0.0:
-                yield message
+            if elapsed_s < 0.0:
+                info = message if message.topic == self._info else info
+                continue
+            if info is not None:
+                yield dataclasses.replace(info, stamp_ns=first_ns)
+                info = None
+            yield message
 
 
 def _text(path: Path | None) -> str | None:
