@@ -301,7 +301,7 @@ def test_windows_have_a_size_of_their_own(kitti_root):
     assert sample.targets.heatmap.shape[1:] == (8, 32)
     assert sample.targets.ignored.shape == (8, 32)
     assert float(sample.targets.depth_scale) == 1.0
-    whole = make_dataset(kitti_root, training=False, **options)[0]
+    whole = make_dataset(kitti_root, training=False, shift_scale_regression=True, **options)[0]
     assert whole.image.shape == (3, 96, 256)
 
 

@@ -1,8 +1,10 @@
 import csv
 import dataclasses
 import math
+import multiprocessing
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -164,18 +166,24 @@ def test_second_signal_ends_at_once(frames, tmp_path):
         run_job(job, tmp_path, ALONE)
 
 
+def run_and_die(frames: Path, out: Path, threads: int) -> None:
+    """Die while the fifth step is read; checkpoints are due after the second and the fourth."""
+    torch.set_num_threads(threads)
+    job = meddling_job(
+        make_job(frames, iterations=5), at=18,
+        action=lambda: os.kill(os.getpid(), signal.SIGKILL),
+    )  # fmt: skip
+    run_job(job, out, ALONE)
+
+
 def test_killed_run_loses_what_came_after_its_last_checkpoint(frames, tmp_path):
     run_job(make_job(frames, iterations=5), tmp_path / 'whole', ALONE)
-    child = os.fork()
-    if not child:
-        # Dies while it reads the fifth step; checkpoints are due after the second and the fourth.
-        job = meddling_job(
-            make_job(frames, iterations=5), at=18,
-            action=lambda: os.kill(os.getpid(), signal.SIGKILL),
-        )  # fmt: skip
-        run_job(job, tmp_path / 'killed', ALONE)
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    # Not forked from this process: other tests have left threads in it, which a fork loses.
+    arguments = (frames, tmp_path / 'killed', torch.get_num_threads())
+    child = multiprocessing.get_context('spawn').Process(target=run_and_die, args=arguments)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     assert read_content(tmp_path / 'killed' / LAST)['resume']['progress']['iteration'] == 4
     run_job(make_job(frames, iterations=5), tmp_path / 'killed', ALONE, resume=True)
     expected, found = (read_content(tmp_path / part / LAST) for part in ('whole', 'killed'))
