@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from smoke_ros.config.options import check, from_mapping, option
+from smoke_ros.config.options import check, from_mapping, option, read_yaml
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,7 @@ def read_evaluation_config(path: Path) -> EvaluationConfig:
     ValueError
         If it is not YAML, names an unknown option, or a value is not allowed.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except yaml.YAMLError as error:
-        what = ' '.join(str(error).split())
-        raise ValueError(f'{path}: expected YAML, got something else ({what})') from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ValueError(f'{path}: expected options with values, got {type(values).__name__}')
     return from_mapping(EvaluationConfig, values, str(path))

@@ -11,7 +11,10 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
 
 T = TypeVar('T')
 
@@ -94,6 +97,23 @@ def check_value(name: str, value: Any, info: OptionInfo) -> None:
             raise ValueError(f'{name} must be {info.allowed}, got {value}')
     if info.choices and value not in info.choices:
         raise ValueError(f'{name} must be {info.allowed}, got {value!r}')
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; None if it is empty.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        what = ' '.join(str(error).split())
+        raise ValueError(f'{path}: expected YAML, got something else ({what})') from error
 
 
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:

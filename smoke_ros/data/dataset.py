@@ -277,11 +277,7 @@ def readable_frames(
             continue
         readable.append(frame)
         counts.update(item.class_name for item in items)
-        boxes.update(
-            item.class_name
-            for item in items
-            if min(item.dimensions) > 0.0 and item.location[2] > 0.0
-        )
+        boxes.update(item.class_name for item in items if item.has_box)
     if troubles:
         rest = '' if len(troubles) <= MOST_NAMED else f'; and {len(troubles) - MOST_NAMED} more'
         logger.warning(

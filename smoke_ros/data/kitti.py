@@ -18,6 +18,7 @@ import numpy as np
 
 from smoke_ros.errors import KittiFormatError
 from smoke_ros.files import write_text_atomically
+from smoke_ros.geometry import NEAR_M
 from smoke_ros.structures import Box3D, CameraModel, Detection3D
 
 FIELDS = (
@@ -46,6 +47,11 @@ class KittiObject(Box3D):
     bbox_xyxy_px: tuple[float, float, float, float]
     #: Only in result files.
     score: float | None = None
+
+    @property
+    def has_box(self) -> bool:
+        """Whether it is labelled with a 3D box, in front of the camera."""
+        return self.location[2] >= NEAR_M and min(self.dimensions) > 0.0
 
 
 def read_objects(path: Path | str, *, with_score: bool = False) -> list[KittiObject]:

@@ -12,9 +12,8 @@ import yaml
 
 from smoke_ros.config.data import BACKGROUND, IGNORE
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.data.kitti import DONT_CARE
+from smoke_ros.data.kitti import DONT_CARE, KittiObject
 from smoke_ros.data.layout import KittiFolder
-from smoke_ros.geometry import NEAR_M
 from smoke_ros.structures import Vector3
 
 
@@ -89,35 +88,35 @@ def measure(
     ValueError
         If a class has no object; names those that the labels have.
     """
-    boxes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    objects: dict[str, list[KittiObject]] = defaultdict(list)
     focal = []
     for frame in frames:
         size = folder.image_size(frame)
         focal.append(folder.camera(frame, size).K[0, 0] / size[0])
         for item in folder.labels(frame):
             name = (merged or {}).get(item.class_name, item.class_name)
-            boxes[name].append((*item.dimensions, item.location[2]))
-    names = classes or sorted(set(boxes) - {DONT_CARE, BACKGROUND, IGNORE})
-    if missing := [name for name in names if name not in boxes]:
+            objects[name].append(item)
+    names = classes or sorted(set(objects) - {DONT_CARE, BACKGROUND, IGNORE})
+    if missing := [name for name in names if name not in objects]:
         raise ValueError(
             f'{folder.folder}: no {", ".join(missing)} is labelled; the labels have '
-            f'{", ".join(sorted(boxes))}'
+            f'{", ".join(sorted(objects))}'
         )
-    parts = {name: _with_box(boxes[name]) for name in names}
+    parts = {name: _with_box(objects[name]) for name in names}
     depths = np.concatenate([values[:, 3] for values in parts.values()] or [np.empty(0)])
     return DatasetStatistics(
         frames=len(frames),
-        classes=tuple(_of_class(name, len(boxes[name]), parts[name]) for name in names),
+        classes=tuple(_of_class(name, len(objects[name]), parts[name]) for name in names),
         depth_mean_m=_mean(depths),
         depth_std_m=float(depths.std()) if depths.size else 0.0,
         relative_focal=float(np.median(focal)),
     )
 
 
-def _with_box(boxes: list[tuple[float, ...]]) -> np.ndarray:
+def _with_box(objects: list[KittiObject]) -> np.ndarray:
     """Return (n, 4) length, height, width and depth of the objects that have a 3D box."""
-    values = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    return values[(values[:, :3] > 0).all(axis=1) & (values[:, 3] >= NEAR_M)]
+    values = [(*item.dimensions, item.location[2]) for item in objects if item.has_box]
+    return np.array(values, dtype=np.float64).reshape(-1, 4)
 
 
 def _of_class(name: str, count: int, values: np.ndarray) -> ClassStatistics:

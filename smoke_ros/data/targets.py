@@ -18,7 +18,7 @@ from torch import Tensor
 
 from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.data.kitti import KittiObject
-from smoke_ros.geometry import NEAR_M, box_corners, project
+from smoke_ros.geometry import box_corners, project
 from smoke_ros.preprocess import InputGeometry
 from smoke_ros.structures import CameraModel, FloatArray
 
@@ -165,8 +165,8 @@ class _View:
 
     def locate(self, item: KittiObject) -> _Keypoint | None:
         """Return an object's place on the feature map, None where it has no keypoint there."""
-        if item.location[2] < NEAR_M or min(item.dimensions) <= 0.0:
-            return None  # behind the camera, or labelled without a 3D box
+        if not item.has_box:
+            return None
         location, dimensions = np.asarray(item.location), np.asarray(item.dimensions)
         centre = self._feature(project(self._camera.K, location, self.offset))
         box = self._visible_box(item.bbox_xyxy_px)

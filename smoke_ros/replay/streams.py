@@ -16,7 +16,6 @@ from smoke_ros.evaluation.table import BoolArray, IntArray, ObjectTable
 from smoke_ros.replay.records import (
     FRAMES_FILE,
     PROCESSED,
-    Fleet,
     FrameRecord,
     RunRecord,
     read_fleet,
@@ -138,7 +137,7 @@ def read_replay(folder: Path) -> Replay:
     builders: list[_Builder] = []
     class_names: dict[str, str] = {}
     pictured: list[tuple[Path, FrameRecord]] = []
-    folders, fleet = run_folders(folder), _fleet_of(folder)
+    folders, unread, left_out = _select_runs(folder)
     for run_folder in folders:
         of_run: dict[tuple[str, str], _Builder] = {}
         for record in read_frames(run_folder / FRAMES_FILE):
@@ -155,16 +154,18 @@ def read_replay(folder: Path) -> Replay:
         builders += of_run.values()
     runs = tuple(read_run(run_folder) for run_folder in folders)
     streams = tuple(builder.build() for builder in builders)
-    left_out = len(set(_runs_inside(folder)) - set(folders)) if fleet else 0
-    unread = fleet.unread if fleet else ()
     return Replay(folder, runs, streams, class_names, tuple(pictured), unread, left_out)
 
 
-def run_folders(folder: Path) -> list[Path]:
-    """Return the folder itself if it is that of a run, else those inside it that are.
+def _select_runs(folder: Path) -> tuple[list[Path], tuple[str, ...], int]:
+    """Choose the folder itself if it is that of a run, else those inside it that are.
 
     A fleet has a folder for each bag, and in that one for each segment where bags were cut; those
     of earlier replays do not count.
+
+    Returns
+    -------
+    The folders of the runs, what of the fleet could not be read, and how many runs do not count.
 
     Raises
     ------
@@ -172,25 +173,18 @@ def run_folders(folder: Path) -> list[Path]:
         If there is none.
     """
     if (folder / FRAMES_FILE).exists():
-        return [folder]
-    found = _runs_inside(folder)
-    if fleet := read_fleet(folder):
-        found = [each for each in found if each.relative_to(folder).as_posix() in fleet.runs]
+        return [folder], (), 0
+    patterns = (f'*/{FRAMES_FILE}', f'*/segment_*/{FRAMES_FILE}')
+    inside = sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
+    fleet, found = read_fleet(folder), inside
+    if fleet is not None:
+        found = [each for each in inside if each.relative_to(folder).as_posix() in fleet.runs]
     if not found:
         raise FileNotFoundError(
             f'{folder}: expected the folder that smoke-ros replay --out wrote, found no '
             f'{FRAMES_FILE} in it nor in a folder inside it'
         )
-    return found
-
-
-def _runs_inside(folder: Path) -> list[Path]:
-    patterns = (f'*/{FRAMES_FILE}', f'*/segment_*/{FRAMES_FILE}')
-    return sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
-
-
-def _fleet_of(folder: Path) -> Fleet | None:
-    return None if (folder / FRAMES_FILE).exists() else read_fleet(folder)
+    return found, fleet.unread if fleet else (), len(inside) - len(found)
 
 
 def segments(streams: Sequence[Stream], count: int) -> Iterator[tuple[float, float, list[Stream]]]:

@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.ros.qos import input_profile, mismatch_text
+from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.throttled_log import ThrottledLog
 
 try:
@@ -194,7 +195,7 @@ class CameraInputs:
         if not self._needs_camera_info:
             self._pass_on(message, None)
         elif self._config.sync != 'latest':
-            self._waiting.append(_nanoseconds(message))
+            self._waiting.append(stamp_ns(message.header.stamp))
             self._images.signalMessage(message)
         elif self._latest_info is not None:
             self._pass_on(message, self._latest_info)
@@ -213,7 +214,7 @@ class CameraInputs:
     def _pass_on(self, image: ImageMessage, info: CameraInfo | None) -> None:
         self._unpaired_since = None
         if self._waiting:
-            self._leave_older_ones_out(_nanoseconds(image))
+            self._leave_older_ones_out(stamp_ns(image.header.stamp))
         self._deliver(image, info)
 
     def _leave_older_ones_out(self, stamp_ns: int) -> None:
@@ -236,7 +237,7 @@ class CameraInputs:
         stamp = message.header.stamp
         if stamp.sec < 0 or stamp.nanosec >= 1_000_000_000:
             raise ValueError(f'the stamp {stamp.sec} s {stamp.nanosec} ns is not a time')
-        now_ns = _nanoseconds(message)
+        now_ns = stamp_ns(stamp)
         before_ns = self._newest_stamp_ns.get(topic, 0)
         self._newest_stamp_ns[topic] = now_ns
         if now_ns >= before_ns:
@@ -264,8 +265,3 @@ class CameraInputs:
                 f'{expected}; set image_transport to match'
             )
         return self._mismatches.get(self.image_topic, f'no images arrive on {self.image_topic}')
-
-
-def _nanoseconds(message: ImageMessage | CameraInfo) -> int:
-    stamp = message.header.stamp
-    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)

@@ -111,10 +111,8 @@ class SmokeNode(LifecycleNode):
         try:
             self._configure(self._settings)
         except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
-            self.get_logger().debug(traceback.format_exc())
             self._release()
-            self._failure = f'cannot be configured: {error}'
-            self.get_logger().error(self._failure)
+            self._report_failure('cannot be configured', error)
             self._enter('unconfigured')
             return TransitionCallbackReturn.FAILURE
         self._enter('inactive')
@@ -127,11 +125,9 @@ class SmokeNode(LifecycleNode):
         try:
             self._activate()
         except Exception as error:  # noqa: BLE001, rclpy would swallow it without a word
-            self.get_logger().debug(traceback.format_exc())
             self._stop()
             super().on_deactivate(state)
-            self._failure = f'cannot be activated: {error}'
-            self.get_logger().error(self._failure)
+            self._report_failure('cannot be activated', error)
             return TransitionCallbackReturn.FAILURE
         # Last: who waits for them, as demo.launch.py does, sends images next.
         self._publish_class_names()
@@ -226,6 +222,11 @@ class SmokeNode(LifecycleNode):
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+
+    def _report_failure(self, what: str, error: Exception) -> None:
+        self.get_logger().debug(''.join(traceback.format_exception(error)))
+        self._failure = f'{what}: {error}'
+        self.get_logger().error(self._failure)
 
     def _enter(self, state: str) -> None:
         self._state = state

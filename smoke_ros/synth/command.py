@@ -6,10 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from smoke_ros.calibration import camera_from_calibration, read_camera_yaml
-from smoke_ros.config.options import from_mapping
+from smoke_ros.config.options import from_mapping, read_yaml
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.data.kitti import read_calibration
 from smoke_ros.structures import CameraModel
@@ -122,13 +120,7 @@ def read_settings(args: argparse.Namespace) -> tuple[SynthConfig, CameraModel | 
     """Return the options with what the arguments say, and the camera if one is given."""
     options: dict[str, Any] = {}
     if args.config is not None:
-        try:
-            options = yaml.safe_load(args.config.read_text(encoding='utf-8')) or {}
-        except yaml.YAMLError as error:
-            what = ' '.join(str(error).split())
-            raise ValueError(
-                f'{args.config}: expected YAML, got something else ({what})'
-            ) from error
+        options = read_yaml(args.config) or {}
         if not isinstance(options, dict):
             raise ValueError(f'{args.config}: expected options, got {type(options).__name__}')
     if args.held_out:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoke_ros.random_draws import log_uniform
 from smoke_ros.structures import Vector3
 from smoke_ros.synth.actors import Crowd, Model, Motion
 from smoke_ros.synth.street import Generator, Lane, Street
@@ -127,8 +128,7 @@ def _add_queue(street: Street, own_lane: Lane, cast: Cast, crowd: Crowd, rng: Ge
     """Let the camera's vehicle stand in a queue, perhaps beside others of it."""
     for lane in street.lanes:
         if lane is own_lane:
-            low, high = np.log(QUEUE_GAP_M)
-            s = float(np.exp(rng.uniform(low, high)))
+            s = log_uniform(rng, *QUEUE_GAP_M)
         elif lane.direction > 0 and rng.random() < 0.6:
             s = float(rng.uniform(NEAREST_M, 8.0))
         else:
@@ -146,7 +146,7 @@ def _fill_lanes(
     street: Street, own_lane: Lane, cast: Cast, density: Density, crowd: Crowd, rng: Generator
 ) -> None:
     for lane in street.lanes:
-        gap = float(np.exp(rng.uniform(*np.log(street.kind.gap))))
+        gap = log_uniform(rng, *street.kind.gap)
         speed = float(rng.uniform(*street.kind.speed))
         if lane is own_lane and density.duration_s > 0.0:
             speed = density.own_speed * float(rng.uniform(0.93, 1.1))

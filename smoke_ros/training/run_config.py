@@ -14,7 +14,7 @@ from smoke_ros.config.data import DataConfig
 from smoke_ros.config.evaluation import EvaluationConfig
 from smoke_ros.config.loss import LossConfig
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.config.options import from_mapping
+from smoke_ros.config.options import from_mapping, read_yaml
 from smoke_ros.config.training import TrainingConfig
 
 Sections = dict[str, dict[str, Any]]
@@ -137,10 +137,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path}: expected YAML: {error}') from error
+    content = read_yaml(path) or {}
     if not isinstance(content, dict):
         raise ValueError(f'{path}: expected names with values, got {type(content).__name__}')
     return content

@@ -6,6 +6,7 @@ a bumper) is the same function on a smaller range.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,13 @@ class Glazing:
     rear: float
     #: Whether what is between a side's is as dark as they are.
     dark_pillars: bool
+
+    @property
+    def pillars(self) -> list[tuple[float, float]]:
+        """Start and end of what is as dark as a side's windows between them."""
+        if not self.dark_pillars:
+            return []
+        return [(before[1], after[0]) for before, after in itertools.pairwise(self.sides)]
 
     @property
     def has_rear(self) -> bool:

@@ -154,13 +154,13 @@ def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
     builder = Builder(name)
     _add_body(builder, shape)
     _add_cabin(builder, shape)
-    _add_windows(builder, shape, trim)
+    glazing = Glazing(tuple(_side_windows(shape, trim)), trim.rear_width, trim.dark_pillars)
+    _add_windows(builder, shape, trim, glazing)
     _add_front(builder, shape, trim)
     _add_rear(builder, shape, trim)
     _add_sides(builder, shape, trim)
     _add_wheels(builder, shape, trim)
     mesh = trim.finish.build(builder)
-    glazing = Glazing(tuple(_side_windows(shape, trim)), trim.rear_width, trim.dark_pillars)
     coarse = make_coarse_car(mesh, shape, trim.rim, glazing, _tail_lights(trim))
     return replace(mesh, coarse=coarse)
 
@@ -234,19 +234,15 @@ def _add_cabin(builder: Builder, shape: Shape) -> None:
     builder.box(low, high, UNDERBODY, top=0.8)
 
 
-def _add_windows(builder: Builder, shape: Shape, trim: Trim) -> None:
+def _add_windows(builder: Builder, shape: Shape, trim: Trim, glazing: Glazing) -> None:
     across = np.linspace(-0.9, 0.9, 7)
     screen = shape.cabin(np.linspace(0.04, 0.93, 5)[:, None], across)
     add_sheet(builder, screen, GLASS, (1, 0, 0.5), lift=LIFT_M)
     if trim.rear_windows:
         _add_rear_window(builder, shape, trim)
-    windows = _side_windows(shape, trim)
-    spans = [(*window, GLASS) for window in windows]
-    if trim.dark_pillars:
-        spans += [
-            (before[1], after[0], DARK_TRIM) for before, after in itertools.pairwise(windows)
-        ]
-    for first, last, look in spans:
+    spans = [(span, GLASS) for span in glazing.sides]
+    spans += [(span, DARK_TRIM) for span in glazing.pillars]
+    for (first, last), look in spans:
         x = np.linspace(first, last, 6 if look is GLASS else 2)
         for side in (-1, 1):
             points = shape.cabin_side(x, np.linspace(0.1, 0.86, 3)[:, None], side)

@@ -5,7 +5,6 @@ There are two levels: a quarter of the triangles, and a tenth, with neither arch
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -158,12 +157,9 @@ def _add_windows(builder: Builder, shape: Shape, glazing: Glazing, detail: Detai
     if glazing.has_rear:
         rear = shape.cabin(up(2.1, 2.82), glazing.rear * part)
         _lay(builder, rear, GLASS, (-1, 0, 0.3), detail)
-    spans = [(*span, GLASS) for span in glazing.sides]
-    if glazing.dark_pillars:
-        spans += [
-            (before[1], after[0], DARK_TRIM) for before, after in itertools.pairwise(glazing.sides)
-        ]
-    for first, last, look in spans:
+    spans = [(span, GLASS) for span in glazing.sides]
+    spans += [(span, DARK_TRIM) for span in glazing.pillars]
+    for (first, last), look in spans:
         x, ends = np.linspace(first, last, detail.window), np.array([0.1, 0.86])[:, None]
         for side in (-1, 1):
             _lay(builder, shape.cabin_side(x, ends, side), look, (0, side, 0), detail)
