@@ -80,8 +80,9 @@ class SmokeLoss(nn.Module):
             give that of the whole step: then their losses add up to that of the whole batch.
         """
         positives = count_positives(targets) if positives is None else positives
+        counts = background_counts(targets, self.config.confusion_weight)
         focal = focal_loss(
-            heatmap, targets.heatmap.to(heatmap.dtype), positives, ~targets.ignored[:, None],
+            heatmap, targets.heatmap.to(heatmap.dtype), positives, counts.to(heatmap.dtype),
             alpha=self.config.focal_alpha, beta=self.config.focal_beta,
         )  # fmt: skip
         objects = gather_objects(regression, targets, self.model, self.config.regression_reach)
@@ -96,6 +97,40 @@ class SmokeLoss(nn.Module):
 def count_positives(targets: Targets) -> Tensor:
     """Return the number of keypoints on a batch's heatmaps."""
     return (targets.heatmap == 1).sum()
+
+
+def background_counts(targets: Targets, confusion_weight: float = 1.0) -> Tensor:
+    """Return how much each pixel of a batch's heatmaps counts as background.
+
+    Parameters
+    ----------
+    targets
+        Of the batch.
+    confusion_weight
+        Of a class's background inside the 2D boxes of objects of other classes. There the pixels
+        are few and what they show is most alike: the tail of a lorry and that of a car.
+
+    Returns
+    -------
+    (B, classes, h, w), or (B, 1, h, w) where all classes are alike: 0 where the targets are
+    ignored, 1 elsewhere, but for those boxes.
+    """
+    counts = (~targets.ignored[:, None]).float()
+    if confusion_weight == 1.0:
+        return counts
+    height, width = targets.heatmap.shape[-2:]
+    x1, y1, x2, y2 = targets.boxes_feat.unbind(-1)
+    columns = torch.arange(width, device=x1.device)
+    rows = torch.arange(height, device=x1.device)
+    in_columns = (columns >= x1.floor()[..., None]) & (columns <= x2[..., None])
+    in_rows = (rows >= y1.floor()[..., None]) & (rows <= y2[..., None])
+    others = F.one_hot(targets.class_ids, targets.heatmap.shape[1]) == 0
+    others &= targets.present[..., None]
+    # Sums over the objects: (B, n, h) and (B, n, w) and (B, n, classes).
+    inside = torch.einsum(
+        'bnc,bnh,bnw->bchw', others.float(), in_rows.float(), in_columns.float()
+    )  # fmt: skip
+    return counts * torch.where(inside > 0, confusion_weight, 1.0)
 
 
 def focal_loss(
@@ -113,7 +148,7 @@ def focal_loss(
     positives
         Divides the sum, where it is above 0.
     counts
-        Bool, to be broadcast: background that counts; all of it if None.
+        To be broadcast: how much background counts; all of it once if None.
     """
     is_keypoint = target == 1
     hit = -prediction.log() * (1 - prediction) ** alpha

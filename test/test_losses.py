@@ -16,7 +16,13 @@ from smoke_ros.config.model import FAMILIES
 from smoke_ros.data.augmentation import Augmentation, ShiftScale
 from smoke_ros.data.dataset import KittiDataset, collate
 from smoke_ros.data.targets import Targets, make_targets
-from smoke_ros.losses import SmokeLoss, count_positives, focal_loss, pixels_around
+from smoke_ros.losses import (
+    SmokeLoss,
+    background_counts,
+    count_positives,
+    focal_loss,
+    pixels_around,
+)
 from smoke_ros.preprocess import InputGeometry
 
 KEYPOINTS = ('projected_center', 'center_2d', 'center_3d')
@@ -304,6 +310,47 @@ def test_the_focal_loss_by_hand():
     assert float(focal_loss(prediction, target, 1, counts)) == pytest.approx(hit + near, rel=1e-5)
     flat = float(focal_loss(prediction, target, 1, alpha=0.0, beta=0.0))
     assert flat == pytest.approx(-np.log(0.8) - np.log(0.6) - np.log(0.9), rel=1e-5)
+
+
+def test_background_inside_objects_of_other_classes_counts_more():
+    """Car at slot 0, cyclist at slot 1: (130, 30, 190, 60) and (40, 30, 80, 70) in the image."""
+    model = small_model()
+    targets = make_batch(model, ignored=[(0.0, 0.0, 50.0, 95.0)])
+    plain = background_counts(targets)
+    assert plain.shape == (1, 1, 24, 64) and torch.equal(plain[0, 0] == 1, ~targets.ignored[0])
+    counts = background_counts(targets, 5.0)
+    boxes = {
+        model.classes.index(item.class_name): box.tolist()
+        for item, box in zip(OBJECTS, targets.boxes_feat[0], strict=False)
+    }
+    for channel in range(len(model.classes)):
+        expected = torch.ones(24, 64)
+        for class_id, (x1, y1, x2, y2) in boxes.items():
+            if class_id != channel:
+                expected[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1] = 5.0
+        expected[targets.ignored[0]] = 0.0
+        assert torch.equal(counts[0, channel], expected)
+    assert (counts == 5).flatten(2).sum(2).gt(0).all()  # each class has another one's box
+
+
+def test_confusions_weigh_in_the_heatmap_loss_where_they_are():
+    model = small_model()
+    targets = make_batch(model)
+    regression = torch.zeros(1, 8, 24, 64)
+    plain, strict = SmokeLoss(model), SmokeLoss(model, LossConfig(confusion_weight=5.0))
+
+    def excess(channel: int, x: int, y: int) -> float:
+        heatmap = torch.full((1, 3, 24, 64), 1e-4)
+        heatmap[0, channel, y, x] = 0.5
+        parts = [loss(heatmap, regression, targets).parts['heatmap'] for loss in (plain, strict)]
+        return float(parts[1] - parts[0])
+
+    car, cyclist = (model.classes.index(item.class_name) for item in OBJECTS)
+    x, y = targets.keypoints[0, 0].tolist()
+    # A cyclist seen where the car is: 4 times -log(1 - 0.5) 0.5^2, of two keypoints.
+    assert excess(cyclist, x, y) == pytest.approx(4 * 0.25 * np.log(2) / 2, rel=1e-3)
+    assert excess(car, x, y) == pytest.approx(0.0, abs=1e-6)
+    assert excess(cyclist, 0, 0) == pytest.approx(0.0, abs=1e-6)  # on nothing
 
 
 def test_ignored_regions_do_not_train_the_background():

@@ -23,6 +23,11 @@ class LossConfig:
     focal_beta: float = option(
         4.0, 'how much less a background pixel counts near a keypoint', low=0.0, high=10.0
     )
+    confusion_weight: float = option(
+        1.0, "how much more than elsewhere a class's background counts inside the 2D boxes of "
+        "objects of other classes: so that a lorry's tail is no car; the authors' is 1", low=0.0,
+        high=1000.0,
+    )  # fmt: skip
     heatmap_weight: float = option(1.0, 'factor of the heatmap loss', low=0.0)
     regression_divisor: float = option(
         300.0, "divides the regression losses, which are sums over a batch's objects: the "

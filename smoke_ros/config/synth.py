@@ -49,6 +49,14 @@ class SynthConfig:
         0.2, 'share of the frames in which the camera stands in a queue, close behind a vehicle',
         low=0.0, high=1.0,
     )  # fmt: skip
+    turning_share: float = option(
+        0.1, 'share of the frames in which the camera looks askew at its street, as from a '
+        'vehicle that turns or parks: others are seen from the side', low=0.0, high=1.0,
+    )  # fmt: skip
+    crossing_share: float = option(
+        0.1, 'share of the frames that have a side street with traffic in any case', low=0.0,
+        high=1.0,
+    )  # fmt: skip
     quality_low: int = option(40, 'lowest JPEG quality', low=5, high=100)
     quality_high: int = option(95, 'highest JPEG quality', low=5, high=100)
     effects: float = option(

@@ -23,6 +23,8 @@ from smoke_ros.synth.viewpoints import Mounting, draw_camera, draw_mounting, mak
 
 #: The vehicle that carries the camera: from 1.6 m ahead of it to 3 m behind it.
 OWN_LENGTH_M, OWN_WIDTH_M, OWN_MIDDLE_M = 4.6, 2.0, -0.7
+#: How far it is turned against its street at most, where it turns, radians.
+LARGEST_TURN = math.radians(60.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ def compose(
     density
         How full the street is, and how far the camera drives; drawn by default.
     """
-    driven = density is not None
+    has_crossing, turn = density is not None, 0.0
     if density is None:
         empty = bool(rng.random() < config.empty_share)
         density = Density(
@@ -105,16 +107,22 @@ def compose(
             queue=bool(rng.random() < config.queue_share),
             people=0.4 if empty else 1.0,
         )
+        has_crossing = bool(rng.random() < config.crossing_share)
+        if rng.random() < config.turning_share:
+            turn = float(rng.uniform(-LARGEST_TURN, LARGEST_TURN))
     own_speed = density.own_speed
     travel_m = own_speed * density.duration_s
-    street = draw_street(rng, kind, travel_m=travel_m, eventful=driven)
+    street = draw_street(rng, kind, travel_m=travel_m, eventful=has_crossing)
     own_lane = street.lanes[int(rng.choice([i for i, lane in enumerate(street.lanes)
                                             if lane.direction > 0]))]  # fmt: skip
     own = Motion(
-        street.centreline, 0.0, own_lane.offset + float(rng.normal(0.0, 0.25)), own_speed,
+        street.centreline, 0.0, own_lane.offset + float(rng.normal(0.0, 0.25)), own_speed, turn,
     )  # fmt: skip
     crowd = Crowd(times)
-    middle = Motion(street.centreline, OWN_MIDDLE_M, own.d, own_speed)
+    middle = Motion(
+        street.centreline, OWN_MIDDLE_M * math.cos(turn), own.d + OWN_MIDDLE_M * math.sin(turn),
+        own_speed, turn,
+    )  # fmt: skip
     crowd.reserve(middle, OWN_LENGTH_M, OWN_WIDTH_M)
     fill_street(street, own_lane, cast, density, crowd, rng)
     return Composition(

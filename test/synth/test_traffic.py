@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from box_models import BoxCatalogue
@@ -45,3 +47,38 @@ def test_in_a_queue_something_stands_close_ahead(share):
         ahead.append(min(ends, default=np.inf))
     is_close = (np.array(ahead) > 2.0) & (np.array(ahead) < 10.6)
     assert is_close.mean() == 1.0 if share else is_close.mean() < 0.5
+
+
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_a_camera_that_turns_looks_askew_at_its_street(share):
+    cast, props = sort_models(BoxCatalogue(), held_out=False)
+    config = SynthConfig(turning_share=share, empty_share=0.0)
+    turns = []
+    for seed in range(30):
+        made = compose(config, cast, props, np.random.default_rng(seed), kind='urban')
+        turns.append(math.degrees(made.own.angle))
+        # Nothing stands in the camera's own vehicle, whichever way that is turned.
+        for actor in made.actors:
+            x, y, *_ = np.subtract(actor.motion.pose(0.0), made.own.pose(0.0))
+            assert math.hypot(x, y) > 0.9
+    assert np.std(turns) > 20.0 if share else not np.any(turns)
+    assert np.abs(turns).max() <= 60.0
+
+
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_share_of_frames_with_a_side_street(share):
+    cast, props = sort_models(BoxCatalogue(), held_out=False)
+    config = SynthConfig(crossing_share=share, empty_share=0.0)
+    crossed = [
+        any(
+            actor.motion.line is not made.own.line
+            for actor in made.actors
+            if actor.model.class_name in ('Car', 'Van', 'Truck', 'Tram')
+        )
+        for made in (
+            compose(config, cast, props, np.random.default_rng(seed), kind='motorway')
+            for seed in range(12)
+        )
+    ]
+    # A motorway has none of its own.
+    assert all(crossed) if share else not any(crossed)
