@@ -10,7 +10,7 @@ from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.traffic import draw_vehicle_scale
 
 
-def test_cars_are_as_large_as_kittis_and_vary_as_much():
+def test_cars_are_between_kittis_boxes_and_its_cars_and_vary_as_much():
     rng = np.random.default_rng(0)
     catalogue = Catalogue.built_in(np.random.default_rng(0))
     cars = [model for model in catalogue.vehicles if model.class_name == 'Car']
@@ -20,8 +20,10 @@ def test_cars_are_as_large_as_kittis_and_vary_as_much():
         x, y, z = draw_vehicle_scale(car, rng)
         length, height, width = car.dimensions
         sizes.append((x * length, z * height, y * width))
-    # Length, height, width of the cars in KITTI's training set, metres.
-    np.testing.assert_allclose(np.mean(sizes, axis=0), (3.88, 1.53, 1.63), rtol=0.03)
+    # Length, height, width in metres: of the boxes of cars in KITTI's training set the mean is
+    # (3.88, 1.53, 1.63), of the cars in its pictures it is nearer to (4.26, 1.51, 1.75).
+    np.testing.assert_allclose(np.mean(sizes, axis=0), (4.05, 1.53, 1.70), rtol=0.02)
+    # As the boxes.
     np.testing.assert_allclose(np.std(sizes, axis=0), (0.43, 0.137, 0.102), rtol=0.17)
     # A make has one size.
     x, y, z = np.array([draw_vehicle_scale(cars[0], rng) for _ in range(500)]).T
