@@ -8,10 +8,11 @@ import json
 import logging
 import multiprocessing
 import os
-import queue
+import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: What a data set was made of, beside its folders.
 RECORD = 'synth.json'
-#: Seconds between looks at whether a worker still lives.
-PATIENCE_S = 2.0
+#: By which a process ends that crashed by itself.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,10 @@ def generate(job: Job, workers: int) -> int:
     ------
     ValueError
         If the folder holds frames of another seed or other settings.
-    RuntimeError
-        If a worker failed.
+    RendererError
+        If nothing can be drawn on this machine.
+    ChildProcessError, RuntimeError
+        If a worker was ended, or failed.
     """
     check_record(job)
     names = [frame_name(index) for index in range(job.frames)]
@@ -199,54 +202,95 @@ def _make_frames(job: Job, indices: list[int]) -> Iterator[int]:
                 yield index
 
 
+@dataclass(eq=False)
+class _Worker:
+    """A process that makes frames, and those that it has still to make."""
+
+    process: BaseProcess
+    left: list[int]
+    #: Whether it has made one.
+    is_proven: bool = False
+
+
 def _in_processes(job: Job, indices: list[int], workers: int) -> Iterator[int]:
     """Share frames among processes, and yield the number of each that is done."""
     # A forked process would share the parent's locks and threads, not all of them unlocked.
     context = multiprocessing.get_context('spawn')
-    messages: multiprocessing.Queue[int | str] = context.Queue()
-    processes: list[BaseProcess] = [
-        context.Process(target=_work, args=(job, indices[i::workers], messages), daemon=True)
-        for i in range(min(workers, len(indices)))
-    ]
-    for process in processes:
+    running: dict[Connection, _Worker] = {}
+
+    def start(left: list[int]) -> None:
+        # A pipe for each, which says by its end that the process has ended, however it did.
+        reader, writer = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(job, left, writer), daemon=True)
         process.start()
+        writer.close()
+        running[reader] = _Worker(process, left)
+
     try:
-        for _ in indices:
-            message = _next_message(messages, processes)
-            if isinstance(message, str):
-                raise RuntimeError(f'a worker failed:\n{message}')
-            yield message
+        for i in range(min(workers, len(indices))):
+            start(indices[i::workers])
+        while running:
+            for reader in wait(list(running)):
+                assert isinstance(reader, Connection)
+                worker = running[reader]
+                try:
+                    message: int | Exception = reader.recv()
+                except EOFError:
+                    del running[reader]
+                    worker.process.join()
+                    if worker.left:
+                        start(_after_crash(worker))
+                    continue
+                if isinstance(message, Exception):
+                    raise message
+                worker.left, worker.is_proven = worker.left[1:], True
+                yield message
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+        for worker in running.values():
+            worker.process.terminate()
+            worker.process.join()
 
 
-def _next_message(
-    messages: multiprocessing.Queue[int | str], processes: list[BaseProcess]
-) -> int | str:
-    while True:
-        try:
-            return messages.get(timeout=PATIENCE_S)
-        except queue.Empty:
-            codes = [process.exitcode for process in processes]
-            if any(codes):
-                raise RuntimeError(f'a worker ended with exit codes {codes}') from None
+def _after_crash(worker: _Worker) -> list[int]:
+    """Return the frames that are left of a process that has ended, where another may go on.
+
+    In tens of thousands of frames a graphics driver crashes now and then.
+
+    Raises
+    ------
+    ChildProcessError
+        If it was ended from outside, or crashed at its first frame, as another one would.
+    """
+    code = worker.process.exitcode or 0
+    ended = f'with exit code {code}'
+    if code < 0:
+        ended = f'by {signal.Signals(-code).name}'
+    message = f'a worker was ended {ended} at frame {frame_name(worker.left[0])}'
+    if -code not in CRASHES or not worker.is_proven:
+        raise ChildProcessError(
+            f'{message}; the frames that are done are complete, and the same command goes on '
+            'after them'
+        )
+    logger.warning('%s; another one goes on there', message)
+    return worker.left
 
 
-def _work(job: Job, indices: list[int], messages: multiprocessing.Queue[int | str]) -> None:
+def _work(job: Job, indices: list[int], messages: Connection) -> None:
     """Make frames in a process of its own, one thread each: two processes beat two threads."""
     os.environ['LP_NUM_THREADS'] = '1'
     cv2.setNumThreads(1)
     try:
-        parent = multiprocessing.parent_process()
         for index in _make_frames(job, indices):
-            messages.put(index)
-            # Who is killed cannot end its workers: they would write on for hours.
-            if parent is not None and not parent.is_alive():
+            try:
+                messages.send(index)
+            except BrokenPipeError:
+                # Who is killed cannot end its workers: they would write on for hours.
                 return
+    except (OSError, ValueError) as error:
+        # Said in a sentence already, such as that there is no OpenGL.
+        messages.send(error)
     except Exception:  # noqa: BLE001, handed to the parent, which raises it
-        messages.put(traceback.format_exc())
+        messages.send(RuntimeError(f'a worker failed:\n{traceback.format_exc()}'))
 
 
 def _list_files(folder: Path) -> list[str]:

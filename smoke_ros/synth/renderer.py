@@ -56,7 +56,7 @@ MISSING_EGL = (
 )
 
 
-class RendererError(RuntimeError):
+class RendererError(OSError):
     """Nothing can be drawn on this machine; the message says what to install."""
 
 

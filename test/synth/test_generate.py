@@ -1,10 +1,12 @@
 import dataclasses
 import json
 import math
+import multiprocessing
 import subprocess
 import sys
 import time
 
+import crashing_workers
 import numpy as np
 import psutil
 import pytest
@@ -220,6 +222,33 @@ def test_workers_of_a_killed_process_stop(tmp_path, renderer):
         process.kill()
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not alive
+
+
+def made_by(work, tmp_path, monkeypatch, frames=8, workers=2):
+    monkeypatch.setattr(module, '_work', work)
+    small = job(tmp_path, frames=frames)
+    small.out.mkdir(parents=True, exist_ok=True)
+    return sorted(module._in_processes(small, list(range(frames)), workers))
+
+
+def test_after_a_crash_another_worker_goes_on(tmp_path, monkeypatch, caplog):
+    made = made_by(crashing_workers.crash_once, tmp_path, monkeypatch)
+    assert made == list(range(8))
+    assert 'by SIGSEGV at frame 000004; another one goes on there' in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('work', 'message'),
+    [
+        (crashing_workers.crash_at_once, 'by SIGSEGV at frame 000000; the frames that are done'),
+        (crashing_workers.be_killed, 'by SIGKILL at frame 000001; the frames that are done'),
+        (crashing_workers.find_no_renderer, 'cannot draw'),
+    ],
+)
+def test_workers_that_cannot_go_on_end_the_run_in_a_sentence(tmp_path, monkeypatch, work, message):
+    with pytest.raises(OSError, match=message):
+        made_by(work, tmp_path, monkeypatch, workers=1)
+    assert not multiprocessing.active_children()
 
 
 def test_other_settings_need_another_folder(tmp_path, boxes):
