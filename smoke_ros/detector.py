@@ -14,7 +14,7 @@ from torch import Tensor
 
 from smoke_ros import coder
 from smoke_ros.config.detector import DetectorConfig
-from smoke_ros.config.model import ModelConfig
+from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.engines import Engine, choose_engine
 from smoke_ros.engines.eager import resolve_device
 from smoke_ros.engines.engine import FunctionEngine, ImageEngine
@@ -66,6 +66,11 @@ class CameraSetup:
     undistortion: tuple[np.ndarray, np.ndarray] | None
     #: Part of the image's area that the network sees, 0 to 1.
     visible_fraction: float
+
+    @property
+    def heatmap_pixel_px(self) -> float:
+        """Pixels of the image, along one axis, that a pixel of the heatmap covers."""
+        return STRIDE / self.geometry.scale
 
 
 class Detector:
@@ -294,8 +299,8 @@ class Detector:
         scores = peaks.scores[index] * boxes.certainty
         for i in np.argsort(-scores, kind='stable'):
             score = scores[i]
-            if not score >= threshold or len(wanted) >= most:
-                break  # what is not a number comes last
+            if not score >= threshold or score <= 0.0 or len(wanted) >= most:
+                break  # pixels that are no peaks have 0; what is not a number comes last
             name = self.model.classes[peaks.class_ids[index, i]]
             is_wanted = classes is None or name in classes
             if not is_wanted and not drops_duplicates:

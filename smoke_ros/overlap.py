@@ -84,7 +84,7 @@ def overlap_3d(a: FloatArray, b: FloatArray) -> FloatArray:
 def overlap_bev_from_common(a: FloatArray, b: FloatArray, common: FloatArray) -> FloatArray:
     """Return :func:`overlap_bev` of boxes whose :func:`intersection_bev` is known already."""
     areas = np.abs(a[..., 3] * a[..., 5]) + np.abs(b[..., 3] * b[..., 5])
-    return _ratio(common, areas - common)
+    return _without_margin(_ratio(common, areas - common))
 
 
 def overlap_3d_from_common(a: FloatArray, b: FloatArray, common: FloatArray) -> FloatArray:
@@ -94,7 +94,7 @@ def overlap_3d_from_common(a: FloatArray, b: FloatArray, common: FloatArray) -> 
     bottom = np.minimum(a[..., 1] + half_a, b[..., 1] + half_b)
     volume = common * np.maximum(bottom - top, 0.0)
     volumes = np.abs(a[..., 3:6].prod(axis=-1)) + np.abs(b[..., 3:6].prod(axis=-1))
-    return _ratio(volume, volumes - volume)
+    return _without_margin(_ratio(volume, volumes - volume))
 
 
 def _into_frame(to: FloatArray, of: FloatArray, corners: FloatArray) -> FloatArray:
@@ -139,6 +139,11 @@ def _clipped_area(corners: FloatArray, seen: FloatArray, half: FloatArray) -> Fl
     # cross(p + s d, p + t d) = (t - s) cross(p, d), and cross(p, d) = cross(p, p + d).
     length = np.where(inside, last, 0.0) - np.where(inside, first, 0.0)
     return 0.5 * (length * cross).sum(axis=-1)
+
+
+def _without_margin(overlap: FloatArray) -> FloatArray:
+    """Round off what :data:`_MARGIN_M` adds: an overlap of exactly a half is none above it."""
+    return np.round(overlap, 9)
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:

@@ -232,6 +232,18 @@ def test_correcting_the_image_brings_it_to_the_training_focal_length():
     assert setup.depth_scale == 1.0
 
 
+def test_without_a_threshold_only_peaks_are_found():
+    model = ModelConfig()
+    camera = make_camera()
+    detector = make_detector(camera, [], model=model)
+    # Of a slope only its top is a peak.
+    slope = torch.linspace(0.1, 0.5, model.feature_height * model.feature_width)
+    heatmap = slope.reshape(1, 1, model.feature_height, model.feature_width).repeat(1, 3, 1, 1)
+    detector.network = lambda _: (heatmap, torch.zeros(1, 8, *heatmap.shape[2:]))
+    found = detector.detect(blank(camera), camera, score_threshold=0.0)
+    assert sorted(d.class_name for d in found) == sorted(model.classes)
+
+
 def test_a_lost_field_of_view_is_warned_of_once(caplog):
     camera = make_camera(1.5, (1920, 1080))
     detector = make_detector(camera)

@@ -169,3 +169,12 @@ def test_boxes_as_rows_in_the_order_of_the_columns():
     assert (named['x'], named['z'], named['length'], named['width']) == (1.0, 3.0, 4.0, 6.0)
     assert (named['height'], named['rotation_y']) == (5.0, 0.5)
     assert overlap.box_rows([]).shape == (0, 7)
+
+
+def test_an_overlap_of_exactly_a_half_is_not_above_it():
+    """A box in one twice as long, two or three edges in common: KITTI asks for more."""
+    label = box()
+    for inner in (box(length=2.0), box(x=1.0, length=2.0), box(width=1.0), box(z=10.5, width=1.0)):
+        assert overlap.overlap_bev(label, inner) == 0.5
+        assert overlap.overlap_3d(label, inner) == 0.5
+        assert overlap.overlap_bev(inner, label) == 0.5

@@ -28,7 +28,7 @@ from smoke_ros.ros.messages import detections_to_message
 from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.statistics import FrameStatistics
 from smoke_ros.ros.throttled_log import ThrottledLog
-from smoke_ros.structures import CameraModel, Detection3D
+from smoke_ros.structures import CameraModel, Detection3D, FloatArray
 
 #: An image with a shorter side shows nothing that the network could know.
 SMALLEST_IMAGE_PX = 32
@@ -159,18 +159,16 @@ class CameraStream:
         return PreparedFrame(frame.image.header, image_bgr, self.camera, frame.arrived, stages)
 
     def publish(
-        self, frame: PreparedFrame, detections: Sequence[Detection3D], feature_width: int,
+        self, frame: PreparedFrame, detections: Sequence[Detection3D], heatmap_pixel_px: float,
         stages_ms: Mapping[str, float],
     ) -> None:  # fmt: skip
-        """Publish an image's detections; ``feature_width`` is that of the heatmap."""
+        """Publish an image's detections; see :func:`pose_covariance` for the heatmap's pixels."""
         if not self._node.context.ok():
             return
         begun = time.monotonic()
 
-        def covariance(detection: Detection3D):  # type: ignore[no-untyped-def]
-            return pose_covariance(
-                detection, frame.camera, feature_width, self._errors, detection.depth_error
-            )
+        def covariance(detection: Detection3D) -> FloatArray:
+            return pose_covariance(detection, frame.camera, heatmap_pixel_px, self._errors)
 
         self._detections.publish(detections_to_message(detections, frame.header, covariance))
         self._publish_markers(frame.header, detections)

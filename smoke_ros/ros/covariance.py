@@ -7,14 +7,13 @@ import math
 import numpy as np
 
 from smoke_ros.config.error_model import ErrorModel
-from smoke_ros.structures import Box3D, CameraModel, FloatArray
+from smoke_ros.structures import CameraModel, Detection3D, FloatArray
 
 
 def pose_covariance(
-    box: Box3D, camera: CameraModel, feature_width: int, errors: ErrorModel,
-    depth_error: float | None = None,
-) -> FloatArray:  # fmt: skip
-    """Return the covariance of a box's pose in the camera's optical frame.
+    detection: Detection3D, camera: CameraModel, heatmap_pixel_px: float, errors: ErrorModel
+) -> FloatArray:
+    """Return the covariance of a detection's pose in the camera's optical frame.
 
     A camera sees directions well and distances badly: the position's error is a cigar that points
     at the camera. Along the ray its deviation grows with the distance, so its variance with the
@@ -22,30 +21,30 @@ def pose_covariance(
 
     Parameters
     ----------
-    box
-        In the optical frame of ``camera``.
+    detection
+        In the optical frame of ``camera``. Where the network says how far off its depth is to be
+        expected, that is believed; errors are then distributed as Laplace's distribution is.
     camera
         The image's camera.
-    feature_width
-        Width of the network's heatmap in pixels; it spans the image's width.
+    heatmap_pixel_px
+        Pixels of the image, along one axis, that a pixel of the network's heatmap covers: see
+        :class:`smoke_ros.detector.CameraSetup`.
     errors
         The standard deviations.
-    depth_error
-        The mean relative error that the network expects of this box's distance, in place of the
-        model's; with errors as Laplace's distribution has them.
 
     Returns
     -------
     (6, 6), symmetric and positive definite: x, y, z in m, then rotations about the x, y, z axes
     of the optical frame in rad, as geometry_msgs/PoseWithCovariance orders them.
     """
-    location = np.asarray(box.location)
+    location = np.asarray(detection.location)
     distance = float(np.linalg.norm(location))
     ray = location / distance if distance > 0.0 else np.array([0.0, 0.0, 1.0])
     # The standard deviation of Laplace's distribution is so many times the mean of its errors.
-    fraction = errors.depth_fraction if depth_error is None else math.sqrt(2.0) * depth_error
+    mean = detection.depth_error
+    fraction = errors.depth_fraction if mean is None else math.sqrt(2.0) * mean
     along = math.hypot(fraction * distance, errors.depth_floor_m)
-    pixels = errors.keypoint_feat * camera.width / feature_width
+    pixels = errors.keypoint_feat * heatmap_pixel_px
     # Across, too, something remains at the camera itself, where angles no longer matter.
     across = math.hypot(distance * pixels / camera.K[0, 0], 0.1 * errors.depth_floor_m)
     outer = np.outer(ray, ray)

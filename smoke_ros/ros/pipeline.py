@@ -76,7 +76,8 @@ class Pipeline:
             'decode': times.decode_ms,
         }
         try:
-            stream.publish(frame, detections, self._detector.model.feature_width, stages)
+            pixel = self._detector.camera_setup(frame.camera).heatmap_pixel_px
+            stream.publish(frame, detections, pixel, stages)
         except Exception as error:  # noqa: BLE001, the worker outlives every frame
             self._report([stream], error)
 

@@ -89,6 +89,23 @@ def test_distortion_is_the_inverse_of_opencvs_undistortion(model, D):
     np.testing.assert_allclose(rays, points[:, :2] / points[:, 2:], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ('model', 'D'),
+    [('plumb_bob', (-0.2, 0.05, 0.0, 0.0, 0.0)), ('equidistant', (0.02, 0.0, 0.0, 0.0))],
+)
+def test_the_skew_of_a_distorted_image_is_drawn(model, D):
+    skewed = np.array([[800.0, 16.0, 640.0], [0.0, 800.0, 360.0], [0.0, 0.0, 1.0]])
+    square = np.array([[800.0, 0.0, 640.0], [0.0, 800.0, 360.0], [0.0, 0.0, 1.0]])
+    points = np.array([[3.0, 3.0, 10.0], [-2.0, -2.0, 8.0], [0.0, 0.0, 5.0]])
+    drawn, upright = (
+        project_to_image(camera, points, undistorted_reach(camera))
+        for camera in (CameraModel(K, 1280, 720, model, D) for K in (skewed, square))
+    )
+    shift = 16.0 / 800.0 * (upright[:, 1] - 360.0)
+    np.testing.assert_allclose(drawn, upright + np.stack((shift, 0 * shift), 1), atol=1e-9)
+    assert np.abs(shift).max() > 3.0
+
+
 def test_what_lies_outside_of_the_lens_does_not_come_back_into_the_image():
     # r (1 - 0.3 r^2) turns back at r = 1 / sqrt(0.9): at r = 1.8 it is close to the axis again.
     camera = dataclasses.replace(CAMERA, distortion_model='plumb_bob', D=(-0.3, 0.0, 0.0, 0.0))

@@ -244,8 +244,9 @@ def test_the_output_bags_covariances_are_the_nodes(tmp_path):
         (message,) = bag.messages(['/smoke_node/detections'])
         (found,) = message.decode(Detection3DArray).detections
     (record,) = frames(tmp_path / 'out')
-    width = detector.model.feature_width
-    expected = pose_covariance(unsure, record.camera(), width, ErrorModel(), 0.3)
+    camera = record.camera()
+    pixel = detector.camera_setup(camera).heatmap_pixel_px
+    expected = pose_covariance(unsure, camera, pixel, ErrorModel())
     assert expected[2, 2] > (0.2 * unsure.location[2]) ** 2
     np.testing.assert_allclose(found.results[0].pose.covariance, expected.ravel())
 

@@ -77,7 +77,8 @@ def replay_offline(
         replay.run(bag)
         write_output_bag(
             request.out / BAG_FOLDER, bag, cameras, read_frames(frames_path(request.out)),
-            request, detector.model.feature_width,
+            request,
+            lambda camera: detector.camera_setup(camera).heatmap_pixel_px,
         )  # fmt: skip
         counts = Counter(record.status for record in read_frames(frames_path(request.out)))
         return finish(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sensor_msgs.msg import Image
@@ -29,7 +29,7 @@ from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.stamps import stamp_message
 from smoke_ros.ros.tolerant_bag import TolerantBag
-from smoke_ros.structures import Detection3D, FloatArray
+from smoke_ros.structures import CameraModel, Detection3D, FloatArray
 
 #: The node's own names, which config/smoke.rviz shows.
 NODE = '/smoke_node'
@@ -56,7 +56,7 @@ def write_output_bag(
     cameras: Sequence[CameraTopics],
     records: Iterable[FrameRecord],
     request: ReplayRequest,
-    feature_width: int,
+    heatmap_pixel_px: Callable[[CameraModel], float],
 ) -> None:
     """Write the output bag from the recorded frames, in one more pass through the input.
 
@@ -73,8 +73,8 @@ def write_output_bag(
         Of its frames, in their order.
     request
         What was replayed.
-    feature_width
-        Width of the network's heatmap, on which the covariances depend.
+    heatmap_pixel_px
+        Of a camera, what the covariances depend on: see :func:`pose_covariance`.
     """
     prefixes = output_prefixes(cameras)
     decoder = FrameDecoder(request.rectification, request.calibration)
@@ -90,7 +90,7 @@ def write_output_bag(
         for record, frame in tqdm(pairs, unit='frame', desc='writing the bag', disable=None):
             assert (record.topic, record.index) == (frame.topics.image, frame.index)
             if record.status == PROCESSED:
-                _write_frame(out, prefixes[record.topic], record, frame, shown, feature_width)
+                _write_frame(out, prefixes[record.topic], record, frame, shown, heatmap_pixel_px)
                 if request.annotated or rerun:
                     decoded = decoder.decode(frame)
                 if request.annotated:
@@ -115,15 +115,14 @@ def _write_frame(
     record: FrameRecord,
     frame: BagFrame,
     shown: dict[str, int],
-    feature_width: int,
+    heatmap_pixel_px: Callable[[CameraModel], float],
 ) -> None:
     header = Header(stamp=stamp_message(frame.stamp_ns), frame_id=frame.frame_id)
     camera = record.camera()
     assert camera is not None
 
     def covariance(detection: Detection3D) -> FloatArray:
-        errors = ErrorModel()
-        return pose_covariance(detection, camera, feature_width, errors, detection.depth_error)
+        return pose_covariance(detection, camera, heatmap_pixel_px(camera), ErrorModel())
 
     detections = record.detections
     message = detections_to_message(detections, header, covariance)
