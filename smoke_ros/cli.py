@@ -43,7 +43,9 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code: 2 for what it cannot use, said in one line."""
-    logging.basicConfig(format='%(levelname)s: %(message)s', level=logging.INFO)
+    logging.basicConfig(format='%(levelname)s: %(message)s')
+    # Of libraries, such as the ONNX exporter, only warnings.
+    logging.getLogger('smoke_ros').setLevel(logging.INFO)
     use_huge_pages()
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _make_parser(chosen=arguments[0] if arguments else '').parse_args(arguments)

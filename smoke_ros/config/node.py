@@ -64,8 +64,8 @@ class NodeConfig:
     )
     qos_durability: str = option(
         'volatile',
-        'durability asked of the publishers of image and camera_info; volatile takes both, '
-        'transient_local also gets what was published before the node started',
+        'durability asked of the publisher of camera_info; volatile takes both kinds, '
+        'transient_local also gets what was published once, before the node started',
         choices=('volatile', 'transient_local'),
     )
     qos_depth: int = option(5, 'queue length of image and camera_info', low=1, high=1000)

@@ -170,6 +170,8 @@ def _converted(name: str, value: Any, default: Any, where: str) -> Any:
     if value is None:
         raise ValueError(f'{where}: {name} must be of type {type(default).__name__}, got nothing')
     if type(value) is not type(default):
+        if isinstance(default, tuple):
+            raise ValueError(f'{where}: {name} must be a list, such as [{value}], got {value!r}')
         raise ValueError(
             f'{where}: {name} must be of type {type(default).__name__}, got {value!r}'
         )

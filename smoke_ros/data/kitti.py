@@ -26,6 +26,9 @@ FIELDS = (
     'height', 'width', 'length', 'x', 'y', 'z', 'rotation_y', 'score',
 )  # fmt: skip
 
+#: A heading beyond is one in degrees, radians; some tools count from 0 to 2 pi.
+LARGEST_ANGLE = 2.0 * math.pi + 0.01
+
 #: Regions that KITTI leaves unlabelled; detections there are neither right nor wrong.
 DONT_CARE = 'DontCare'
 
@@ -93,6 +96,11 @@ def _parse_object(line: str, where: str, with_score: bool) -> KittiObject:
             raise KittiFormatError(f'{where}: field {name} must be a number, got {word!r}')
     if not values['occluded'].is_integer():
         raise KittiFormatError(f'{where}: field occluded must be whole, got {words[2]!r}')
+    if values['length'] > 0.0 and abs(values['rotation_y']) > LARGEST_ANGLE:
+        raise KittiFormatError(
+            f'{where}: field rotation_y must be in radians, from -pi to pi, got '
+            f'{words[FIELDS.index("rotation_y")]!r}'
+        )
     name = words[0]
     lifted = 0.0 if name == DONT_CARE else values['height'] / 2
     return KittiObject(
@@ -138,7 +146,9 @@ def _format_object(item: KittiObject) -> str:
         item.rotation_y,
     )  # fmt: skip
     # KITTI's own files have two digits; four keep a written box within a tenth of a millimetre.
-    words = [item.class_name, f'{item.truncation:.2f}', str(item.occlusion)]
+    # Words are what spaces part.
+    name = '_'.join(item.class_name.split())
+    words = [name, f'{item.truncation:.2f}', str(item.occlusion)]
     words += [f'{value:.4f}' for value in numbers]
     if item.score is not None:
         words.append(f'{item.score:.6f}')

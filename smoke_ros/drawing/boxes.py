@@ -155,7 +155,8 @@ def project_to_image(camera: CameraModel, points: FloatArray, reach: float) -> F
         zero = np.zeros(3)
         pixels = cv2.projectPoints(homogeneous, zero, zero, camera.K, coefficients)[0][:, 0]
     # OpenCV leaves the skew out.
-    pixels[:, 0] += camera.K[0, 1] / camera.K[1, 1] * (pixels[:, 1] - camera.K[1, 2])
+    skew = camera.K[0, 1] / camera.K[1, 1]
+    pixels = pixels + np.outer(pixels[:, 1] - camera.K[1, 2], (skew, 0.0))
     pixels[np.hypot(normalised[:, 0], normalised[:, 1]) > reach] = np.nan
     return np.asarray(pixels, np.float64)
 

@@ -76,6 +76,8 @@ def read_report(path: Path) -> dict[str, Any]:
     ValueError
         If it is not a report of a replay.
     """
+    if not path.exists():
+        raise FileNotFoundError(f'{path}: no such folder or report')
     file = path / REPORT_JSON if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
 import struct
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from smoke_ros.ros.ground_truth import message_to_objects
 from smoke_ros.ros.images import BgrImage, image_to_bgr
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import CameraModel, Vector3
+
+logger = logging.getLogger(__name__)
 
 #: How long, in the bag's time, an image waits for what bears its stamp.
 WAIT_NS = 500_000_000
@@ -111,6 +115,8 @@ class BagFrames:
             name: {} for camera in cameras for name in (camera.info, camera.truth) if name
         }
         self._latest: dict[str, BagMessage] = {}
+        #: Of each topic of ground truth: messages, and those that have found their image.
+        self._truths, self._used = Counter[str](), Counter[str]()
 
     def __iter__(self) -> Iterator[BagFrame]:
         first_ns = self._bag.first_ns + round(self._selection.start_s * 1e9)
@@ -135,9 +141,28 @@ class BagFrames:
                     within[message.topic] += 1
             yield from self._ready(message.stamp_ns)
         yield from self._ready(None)
+        if self._selection == Selection():
+            self._check_truths(counts)
+
+    def _check_truths(self, images: Mapping[str, int]) -> None:
+        """Say where ground truth has not found the images it is of."""
+        for camera in self._cameras.values():
+            if camera.truth is None or self._used[camera.truth] == self._truths[camera.truth]:
+                continue
+            used = self._used[camera.truth]
+            text = (
+                f'{camera.truth}: {used} of {self._truths[camera.truth]} messages have found an '
+                f'image of {camera.image}: the stamps must be the same, to the nanosecond, and '
+                f'a message may come {1e-9 * WAIT_NS:g} s after its image'
+            )
+            if not used:
+                self._bag.note(text)
+            elif used < images[camera.image]:
+                _warn_once(text)
 
     def _keep(self, message: BagMessage) -> None:
         kept = self._by_stamp[message.topic]
+        self._truths[message.topic] += 1
         stamp_ns, _ = _header_of(message)
         kept[stamp_ns] = message
         self._latest[message.topic] = message
@@ -162,10 +187,16 @@ class BagFrames:
                 info = info or head.info_before or self._latest.get(camera.info)
             if camera.truth is not None:
                 truth = self._by_stamp[camera.truth].get(stamp_ns)
+                self._used[camera.truth] += truth is not None
             yield BagFrame(
                 camera, head.index, stamp_ns, head.message.stamp_ns, frame_id, head.message,
                 info, truth,
             )  # fmt: skip
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    logger.warning('%s', text)
 
 
 @dataclass(frozen=True)

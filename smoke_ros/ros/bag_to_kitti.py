@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from smoke_ros.data.kitti import write_objects
+from smoke_ros.data.kitti import write_calibration, write_objects
 from smoke_ros.files import replacing, write_text_atomically
 from smoke_ros.preprocess import InputGeometry, undistort_image, undistortion_maps
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder, Selection
@@ -18,6 +18,9 @@ from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.images import BgrImage
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import CameraModel
+
+#: Cameras whose tables are kept at most.
+MOST_CAMERAS = 16
 
 
 @dataclass
@@ -72,6 +75,9 @@ def write_kitti(
     names = (line.split()[0] for line in stamps)
     write_text_atomically(out / 'timestamps.txt', ''.join(f'{line}\n' for line in stamps))
     write_text_atomically(out / 'ImageSets' / 'all.txt', ''.join(f'{name}\n' for name in names))
+    if not written.images and not written.problems:
+        topics = ', '.join(camera.image for camera in cameras)
+        written.problems.append(f'{bag.path}: no image in what was asked for, of {topics}')
     written.problems += bag.problems
     return written
 
@@ -80,11 +86,9 @@ def _write_frame(out: Path, name: str, image: BgrImage, decoded: DecodedFrame) -
     with replacing(out / 'image_2' / f'{name}.png') as temporary:
         if not cv2.imwrite(str(temporary), image):
             raise OSError(f'{out / "image_2" / name}.png: OpenCV could not write it')
-    P = np.column_stack((decoded.camera.K, np.zeros(3)))
-    # Readers of KITTI's files look for all four cameras; here they are one.
-    row = ' '.join(f'{value:.12e}' for value in P.ravel())
-    text = ''.join(f'P{number}: {row}\n' for number in range(4))
-    write_text_atomically(out / 'calib' / f'{name}.txt', text)
+    camera = decoded.camera
+    pinhole = CameraModel.from_intrinsics(camera.K, camera.width, camera.height)
+    write_calibration(out / 'calib' / f'{name}.txt', pinhole)
     if decoded.truth is not None:
         write_objects(out / 'label_2' / f'{name}.txt', decoded.truth)
 
@@ -94,7 +98,10 @@ def _stamp_line(name: str, frame: BagFrame) -> str:
 
 
 class _Lens:
-    """Undoes distortion; the tables of the cameras are kept."""
+    """Undoes distortion; each camera's tables are made once.
+
+    Those of a camera that zooms are not kept for every focal length.
+    """
 
     def __init__(self) -> None:
         self._maps: dict[object, tuple[np.ndarray, np.ndarray]] = {}
@@ -104,7 +111,9 @@ class _Lens:
         if not camera.has_distortion:
             return image
         if camera.key not in self._maps:
+            if len(self._maps) >= MOST_CAMERAS:
+                self._maps.pop(next(iter(self._maps)))
             size = (camera.width, camera.height)
             geometry = InputGeometry.centred(size, size)
-            self._maps = {camera.key: undistortion_maps(camera, geometry)}
+            self._maps[camera.key] = undistortion_maps(camera, geometry)
         return undistort_image(image, self._maps[camera.key])

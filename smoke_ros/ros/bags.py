@@ -23,6 +23,7 @@ from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 
 from smoke_ros.ros.bag_qos import bag_qos, profile_from_bag
 from smoke_ros.ros.message_types import MessageClass, describe, message_class, type_name
+from smoke_ros.ros.salvage import has_write_ahead_log
 
 #: The storages of rosbag2, by the names it gives them.
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
@@ -240,6 +241,13 @@ class BagReader:
         self._reader: Reader | None = None
 
     def __enter__(self) -> BagReader:
+        files = sorted(self.path.glob('*.db3')) if self.path.is_dir() else [self.path]
+        for file in files:
+            if has_write_ahead_log(file):
+                raise ValueError(
+                    f'cannot read the bag {self.path}: its recording was cut off, and its end '
+                    f'lies in {file.name}-wal, to be read message by message'
+                )
         try:
             self._reader = Reader(self.path)
             self._reader.open()

@@ -70,6 +70,8 @@ def message_to_objects(message: Detection3DArray, camera: CameraModel) -> list[K
 
 
 def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject | None:
+    if not box.class_name.strip():
+        raise ValueError('an object of the ground truth has no class: its class_id is empty')
     values = (*box.location, *box.dimensions, box.rotation_y)
     if not np.isfinite(values).all():
         raise ValueError(

@@ -10,12 +10,12 @@ from typing import TypeAlias
 
 import message_filters
 from rclpy.node import Node
-from rclpy.qos import qos_policy_name_from_kind
+from rclpy.qos import QoSProfile, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from smoke_ros.config.node import NodeConfig
-from smoke_ros.ros.qos import input_profile, mismatch_text
+from smoke_ros.ros.qos import camera_info_profile, image_profile, mismatch_text
 from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.throttled_log import ThrottledLog
 
@@ -101,9 +101,15 @@ class CameraInputs:
         # By relative names: what is resolved already would be remapped once more.
         self._image_name, info_name = f'{folder}image', f'{folder}camera_info'
         self._subscriptions: list[Subscription] = []
-        self._subscribe(self._image_type, self._image_name, self.image_topic, self._on_image)
+        self._subscribe(
+            self._image_type, self._image_name, self.image_topic, self._on_image,
+            image_profile(config),
+        )  # fmt: skip
         if self._needs_camera_info:
-            self._subscribe(CameraInfo, info_name, self.camera_info_topic, self._on_camera_info)
+            self._subscribe(
+                CameraInfo, info_name, self.camera_info_topic, self._on_camera_info,
+                camera_info_profile(config),
+            )  # fmt: skip
 
     def close(self) -> None:
         """Stop listening."""
@@ -125,10 +131,17 @@ class CameraInputs:
         if self._unpaired_since is None or now - self._unpaired_since < PAIRING_S:
             return ''
         info_silent = now - self._last_heard.get(self.camera_info_topic, -math.inf) >= SILENCE_S
+        if self._latest_info is not None and info_silent:
+            return (
+                f'camera info on {self.camera_info_topic} came, but comes no more: set sync to '
+                'latest if it is published once only'
+            )
         if self._config.sync == 'latest' or info_silent:
             return self._mismatches.get(self.camera_info_topic) or (
                 f'waiting for camera info on {self.camera_info_topic}: images arrive, but nothing '
-                "can be placed without it; publish it, remap 'camera_info' or set camera_info_url"
+                "can be placed without it; publish it, remap 'camera_info' or set camera_info_url "
+                '(of one that is published once, before: set qos_durability to transient_local '
+                'and sync to latest)'
             )
         if self._config.sync == 'exact':
             return (
@@ -141,8 +154,9 @@ class CameraInputs:
         )
 
     def _subscribe(
-        self, message_type: type, name: str, topic: str, callback: Callable[..., None]
-    ) -> None:
+        self, message_type: type, name: str, topic: str, callback: Callable[..., None],
+        profile: QoSProfile,
+    ) -> None:  # fmt: skip
         def report_mismatch(event: object) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)  # type: ignore[attr-defined]
             self._mismatches[topic] = mismatch_text(topic, policy)
@@ -152,7 +166,7 @@ class CameraInputs:
             message_type,
             name,
             callback,
-            input_profile(self._config),
+            profile,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=report_mismatch),
         )
         self._subscriptions.append(subscription)

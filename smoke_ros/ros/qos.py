@@ -28,20 +28,30 @@ _REMEDIES = {
 }
 
 
-def input_profile(config: NodeConfig) -> QoSProfile:
-    """Return the profile of the image and camera_info subscriptions."""
+def image_profile(config: NodeConfig) -> QoSProfile:
+    """Return the profile of the image subscriptions."""
     reliability = {
         'best_effort': ReliabilityPolicy.BEST_EFFORT, 'reliable': ReliabilityPolicy.RELIABLE,
-    }  # fmt: skip
-    durability = {
-        'volatile': DurabilityPolicy.VOLATILE, 'transient_local': DurabilityPolicy.TRANSIENT_LOCAL,
     }  # fmt: skip
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=config.qos_depth,
         reliability=reliability[config.qos_reliability],
-        durability=durability[config.qos_durability],
+        durability=DurabilityPolicy.VOLATILE,
     )
+
+
+def camera_info_profile(config: NodeConfig) -> QoSProfile:
+    """Return the profile of the camera_info subscriptions, which alone may be latched.
+
+    Nobody latches images; what asks for that would get none.
+    """
+    durability = {
+        'volatile': DurabilityPolicy.VOLATILE, 'transient_local': DurabilityPolicy.TRANSIENT_LOCAL,
+    }  # fmt: skip
+    profile = image_profile(config)
+    profile.durability = durability[config.qos_durability]
+    return profile
 
 
 def mismatch_text(topic: str, policy: str) -> str:

@@ -143,8 +143,16 @@ def _text(content: bytes, at: int) -> tuple[str, int]:
     return content[at + 4 : end].decode(), end
 
 
+def has_write_ahead_log(path: Path) -> bool:
+    """Return whether a cut-off recording left messages of a .db3 file in a log beside it."""
+    log = path.with_name(f'{path.name}-wal')
+    return log.is_file() and log.stat().st_size > 0
+
+
 def _scan_sqlite(path: Path, problems: list[str]) -> Iterator[SalvagedMessage]:
-    database = sqlite3.connect(f'{path.absolute().as_uri()}?immutable=1', uri=True)
+    # What a recording that was cut off has not yet moved from its log into the file counts too.
+    mode = 'mode=ro' if has_write_ahead_log(path) else 'immutable=1'
+    database = sqlite3.connect(f'{path.absolute().as_uri()}?{mode}', uri=True)
     try:
         # Without it SQLite refuses a file that is shorter than it was.
         database.execute('PRAGMA writable_schema = ON')
@@ -165,7 +173,7 @@ def _rows(
     topics: dict[int, tuple[str, str]],
     problems: list[str],
 ) -> Iterator[SalvagedMessage]:
-    number = lost = lost_in_a_row = 0
+    number = lost = lost_in_a_row = missing_in_a_row = 0
     reason = ''
     query = 'SELECT topic_id, timestamp, data FROM messages WHERE id = ?'
     while lost_in_a_row < MOST_LOST_ROWS:
@@ -176,8 +184,13 @@ def _rows(
             lost, lost_in_a_row, reason = lost + 1, lost_in_a_row + 1, str(error)
             continue
         if row is None:
-            break
-        lost_in_a_row = 0
+            # The end, or the row of a spoilt page that SQLite passes over without a word.
+            lost_in_a_row, missing_in_a_row = lost_in_a_row + 1, missing_in_a_row + 1
+            continue
+        lost += missing_in_a_row
+        if missing_in_a_row:
+            reason = reason or 'rows are missing'
+        lost_in_a_row = missing_in_a_row = 0
         if row[0] not in topics:
             continue
         try:
@@ -187,9 +200,11 @@ def _rows(
             continue
         yield SalvagedMessage(*topics[row[0]], row[1], data)
     if lost:
-        behind = lost - lost_in_a_row
-        what = f'{behind} messages' if behind else 'no message'
-        end = f', and all behind number {number - lost_in_a_row}' if lost_in_a_row else ''
+        # Behind the last row that can be read nothing is missing but where reading failed.
+        failed_at_end = lost_in_a_row - missing_in_a_row
+        between = lost - failed_at_end
+        what = f'{between} messages' if between else 'no message'
+        end = f', and all behind number {number - lost_in_a_row}' if failed_at_end else ''
         problems.append(f'{path}: {what} between others lost{end}: {reason}')
 
 

@@ -86,7 +86,7 @@ class TolerantBag:
                 last_ns, at_last = message.stamp_ns, at_last + 1 if same else 1
                 yield message
         except ValueError as error:
-            self._note(str(error))
+            self.note(str(error))
             yield from _behind(self._salvaged(topics, self.problems), last_ns, at_last)
 
     def _salvaged(self, topics: Collection[str], problems: list[str]) -> Iterator[BagMessage]:
@@ -124,7 +124,8 @@ class TolerantBag:
             for name in sorted(types)
         }
 
-    def _note(self, problem: str) -> None:
+    def note(self, problem: str) -> None:
+        """Add a problem, once."""
         if problem not in self.problems:
             self.problems.append(problem)
 

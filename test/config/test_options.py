@@ -50,7 +50,7 @@ def test_exponents_in_lists_are_floats_too():
         ({'pans': 1.5}, 'k.yaml: pans must be of type int, got 1.5'),
         ({'pans': True}, 'k.yaml: pans must be of type int, got True'),
         ({'fuel': 'coal'}, "k.yaml: fuel must be one of 'gas', 'wood', got 'coal'"),
-        ({'names': 'a'}, "k.yaml: names must be of type tuple, got 'a'"),
+        ({'names': 'a'}, "k.yaml: names must be a list, such as [a], got 'a'"),
         ({'names': [None]}, 'k.yaml: names must have elements of type values, got nothing'),
         ({'heat': None}, 'k.yaml: heat must be of type float, got nothing'),
         ({'times': [1.0, 'noon']}, "k.yaml: times must have elements of type float, got 'noon'"),

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -80,6 +81,23 @@ def test_a_detection_becomes_a_result_line(tmp_path):
 def test_a_malformed_line_names_file_line_and_field(tmp_path, text, message):
     with pytest.raises(KittiFormatError, match=message):
         read(tmp_path, text)
+
+
+def test_headings_in_degrees_are_refused(tmp_path):
+    words = LABEL.split()
+    words[14] = '-89.4'
+    with pytest.raises(
+        KittiFormatError, match=r":1: field rotation_y must be in radians.* '-89.4'"
+    ):
+        read(tmp_path, ' '.join(words))
+    words[14] = '6.2'  # counted from 0 to 2 pi
+    assert read(tmp_path, ' '.join(words))[0].rotation_y == 6.2
+
+
+def test_a_class_of_two_words_is_written_as_one(tmp_path):
+    (item,) = read(tmp_path, LABEL)
+    write_objects(tmp_path / 'a.txt', [dataclasses.replace(item, class_name='traffic cone')])
+    assert read_objects(tmp_path / 'a.txt')[0].class_name == 'traffic_cone'
 
 
 def test_a_result_needs_a_score(tmp_path):

@@ -8,12 +8,14 @@ pytest.importorskip('rclpy')
 from sensor_msgs.msg import CameraInfo, Image
 from small_bags import BEGIN_NS, CAR, STEP_NS, K, write_small_bag
 from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.calibration import Calibration
 from smoke_ros.ros.bag_frames import MOST_WAITING, BagFrames, FrameDecoder, Selection
 from smoke_ros.ros.bags import BagTopic, BagWriter
 from smoke_ros.ros.camera_info import calibration_to_message
 from smoke_ros.ros.camera_topics import CAMERA_INFO, COMPRESSED, DETECTIONS, IMAGE, find_cameras
+from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import bgr_to_image
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.stamps import stamp_message
@@ -176,3 +178,35 @@ class TestDiscovery:
         topics = {'/a/image': 'image', '/b/image': 'image', '/labels': 'boxes'}
         with pytest.raises(ValueError, match='is that of one camera, but there are 2'):
             self.find(topics, has_calibration=True, truth='/labels')
+
+
+@pytest.mark.parametrize(
+    ('shift_ns', 'late_ns', 'found'), [(0, 0, 4), (1000, 0, 0), (0, 700_000_000, 2)]
+)
+def test_ground_truth_that_finds_no_image_is_said(tmp_path, caplog, shift_ns, late_ns, found):
+    """Stamps a little off, or messages that come later than they are waited for."""
+    with BagWriter(tmp_path / 'bag') as bag:
+        for name, kind in (('image', Image), ('camera_info', CameraInfo),
+                           ('ground_truth', Detection3DArray)):  # fmt: skip
+            bag.add_topic(f'/c/{name}', kind, RELIABLE)
+        messages = []
+        for number in range(4):
+            at = BEGIN_NS + number * STEP_NS
+            header = Header(stamp=stamp_message(at))
+            labelled = Header(stamp=stamp_message(at + shift_ns))
+            info = calibration_to_message(Calibration(64, 48, K), header)
+            late = at + (late_ns if number else 0)
+            messages += [
+                (at, '/c/image', bgr_to_image(np.zeros((48, 64, 3), np.uint8), header)),
+                (at, '/c/camera_info', info),
+                (late, '/c/ground_truth', objects_to_message([CAR], labelled)),
+            ]
+        for at, topic, message in sorted(messages, key=lambda each: each[0]):
+            bag.write(topic, message, at)
+    with TolerantBag(tmp_path / 'bag') as bag:
+        frames = list(BagFrames(bag, find_cameras(bag.topics), Selection()))
+    assert sum(frame.truth is not None for frame in frames) == found
+    text = f'/c/ground_truth: {found} of 4 messages have found an image of /c/image'
+    # Where there is none at all, it is a problem.
+    assert [problem.startswith(text) for problem in bag.problems] == [True] * (found == 0)
+    assert (text in caplog.text) == (0 < found < 4)

@@ -13,8 +13,11 @@ from visualization_msgs.msg import MarkerArray
 from smoke_ros import cli
 from smoke_ros.data.kitti import read_calibration, read_objects
 from smoke_ros.data.layout import KittiFolder
+from smoke_ros.preprocess import undistortion_maps
+from smoke_ros.ros import bag_to_kitti
 from smoke_ros.ros.bags import BagReader
 from smoke_ros.ros.images import image_to_bgr
+from smoke_ros.structures import CameraModel
 
 P2 = '721.5 0 609.5 44.85728 0 721.5 172.8 0.2163791 0 0 1 0.002745884'
 LABEL = 'Car 0.10 1 -1.50 10.00 20.00 30.00 40.00 1.5000 1.6000 3.9000 2.0000 1.6500 20.0000 -1.4'
@@ -139,6 +142,28 @@ def test_a_spoilt_image_costs_itself(tmp_path, caplog):
     assert convert('bag2kitti', tmp_path / 'bag', tmp_path / 'out') == 1
     assert '/front/image_rect 1: data of 64x48 pixels' in caplog.text
     assert len(list((tmp_path / 'out/image_2').iterdir())) == 2
+
+
+def test_a_part_without_images_is_no_success(tmp_path, caplog):
+    write_small_bag(tmp_path / 'bag', 3)
+    assert convert('bag2kitti', tmp_path / 'bag', tmp_path / 'out', '--start', 99) == 1
+    assert 'no image in what was asked for, of /front/image_rect' in caplog.text
+
+
+def test_the_tables_of_two_lenses_are_made_once(monkeypatch):
+    made = []
+
+    def note(camera, geometry):
+        made.append(camera)
+        return undistortion_maps(camera, geometry)
+
+    monkeypatch.setattr(bag_to_kitti, 'undistortion_maps', note)
+    cameras = [CameraModel(K, WIDTH, HEIGHT, 'plumb_bob', (k, 0, 0, 0, 0)) for k in (-0.3, -0.2)]
+    lens = bag_to_kitti._Lens()
+    for _ in range(3):
+        for camera in cameras:
+            lens.undistorted(np.zeros((HEIGHT, WIDTH, 3), np.uint8), camera)
+    assert made == cameras
 
 
 def test_distortion_is_undone(tmp_path):

@@ -53,6 +53,9 @@ def test_another_programs_boxes_are_projected():
 
 def test_an_object_without_a_class_is_refused():
     message = objects_to_message([CAR], Header())
+    message.detections[0].results[0].hypothesis.class_id = ' '
+    with pytest.raises(ValueError, match='has no class: its class_id is empty'):
+        message_to_objects(message, CAMERA)
     message.detections[0].results = []
     with pytest.raises(ValueError, match='detection 0 has no results'):
         message_to_objects(message, CAMERA)

@@ -118,14 +118,31 @@ def test_every_publisher_serves_what_asks_for_no_more(start_node, publisher, ask
     assert bench.answer(1.0) is not None
 
 
-def test_latched_messages_arrive_after_the_fact(start_node):
+def test_a_camera_info_that_was_latched_before_serves_images_that_are_not(start_node, make):
     bench = start_node(
-        activate=False, qos_reliability='reliable', qos_durability='transient_local'
-    )
-    bench.advertise_inputs(LATCHED)
-    bench.send(1.0)
+        activate=False, sync='latest', qos_reliability='reliable',
+        qos_durability='transient_local',
+    )  # fmt: skip
+    bench.advertise_inputs(LATCHED, images=False)
+    bench.infos.publish(make.camera_info(0.0))
     assert bench.node.start()
+    bench.connect(RELIABLE, camera_infos=False)
+    bench.images.publish(make.image(1.0))
     assert bench.wait(lambda: bench.statistics().frames_out == 1)
+
+
+def test_a_camera_info_that_comes_once_only_is_said_with_the_remedy(start_node, make, monkeypatch):
+    monkeypatch.setattr(inputs, 'SILENCE_S', 0.4)
+    monkeypatch.setattr(inputs, 'PAIRING_S', 0.1)
+    bench = start_node(sync='exact')
+    bench.connect()
+    bench.infos.publish(make.camera_info(0.0))
+
+    def is_said() -> bool:
+        bench.images.publish(make.image(1.0 + 0.1 * bench.statistics().frames_in))
+        return 'set sync to latest if it is published once' in bench.fresh_status().message
+
+    assert bench.wait(is_said)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +155,9 @@ def test_latched_messages_arrive_after_the_fact(start_node):
 def test_a_publisher_that_offers_less_is_named_with_the_remedy(start_node, asked, remedy):
     bench = start_node(**asked)
     bench.advertise_inputs(BEST_EFFORT)
-    for topic in ('/image', '/camera_info'):
+    # The durability is that of camera info alone.
+    topics = ['/camera_info'] if 'qos_durability' in asked else ['/image', '/camera_info']
+    for topic in topics:
         text = f'a publisher on {topic} does not offer'
         assert bench.wait(lambda text=text: bench.log.has('warning', text)), text
     assert bench.log.has('warning', remedy)

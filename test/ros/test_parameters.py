@@ -49,7 +49,7 @@ def refusal(values):
         ({'sync_slop': 0.0}, 'sync_slop must be 0.0001 to 10 s, got 0.0'),
         ({'rectification': True}, 'rectification must be of type str, got True'),
         ({'classes': []}, "classes must be class names or ['all'], got []"),
-        ({'classes': 'Car'}, "classes must be of type tuple, got 'Car'"),
+        ({'classes': 'Car'}, "classes must be a list, such as [Car], got 'Car'"),
         ({'score_treshold': 0.5}, "unknown parameter 'score_treshold', did you mean 'score_thr"),
         ({'zzz': 1}, "unknown parameter 'zzz'; known are autostart, model,"),
     ],

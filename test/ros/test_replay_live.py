@@ -24,7 +24,7 @@ from smoke_ros.ros.bags import BagMessage, BagReader, BagWriter
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
 from smoke_ros.ros.replay.live import LiveOptions, _Window, replay_live
-from smoke_ros.ros.replay.live_records import NodeReport, _Answers
+from smoke_ros.ros.replay.live_records import NodeReport, _Answers, _why_dropped
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.stamps import stamp_message
@@ -176,6 +176,14 @@ class TestEnd:
         self.hear(report, 102.0, frames_in=3, frames_out=1, frames_dropped=1, frames_refused=1)
         assert report.is_done(100.0) and not report.is_done(103.0)
         assert report.summary().endswith('reported 3 in, 1 out, 1 dropped, 1 refused')
+
+    def test_what_the_node_complains_of_is_the_reason(self, report):
+        counts = [KeyValue(key='frames_in', value='8'), KeyValue(key='frames_out', value='1')]
+        for level, message in ((DiagnosticStatus.WARN, 'set sync to latest'),
+                               (DiagnosticStatus.OK, 'fine')):  # fmt: skip
+            status = DiagnosticStatus(level=level, message=message, values=counts)
+            report.hear(DiagnosticArray(status=[status]))
+        assert _why_dropped(report).endswith('it said: set sync to latest')
 
     def test_the_first_frame_may_take_long(self, report):
         for now in (101.0, 130.0):

@@ -355,6 +355,12 @@ class TestCommand:
         assert (out / 'report.html').is_file() and (out / 'junit.xml').is_file()
         assert len(json.loads((out / 'report.json').read_text())['segments']) == 2
 
+    def test_a_replay_without_a_frame_is_no_success(self, tmp_path, caplog):
+        write_small_bag(tmp_path / 'in', 3)
+        arguments = (tmp_path / 'in', '--out', tmp_path / 'out', '--start', 99)
+        assert self.replay(*arguments, '--require', 'frames_failed<=0') == 1
+        assert 'no image in what was asked for, of /front/image_rect' in caplog.text
+
     def test_several_bags_go_on_where_they_were_interrupted(self, tmp_path, monkeypatch):
         write_small_bag(tmp_path / 'a', 2, spoilt=(1,))
         write_small_bag(tmp_path / 'b', 4)

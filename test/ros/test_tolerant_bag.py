@@ -1,6 +1,8 @@
 """Bags that are damaged in each of the ways in which recordings are."""
 
+import contextlib
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 import lz4.frame
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from sensor_msgs.msg import Image
 
@@ -124,6 +126,46 @@ def test_a_page_of_sqlite_that_is_spoilt_costs_what_lies_on_it(tmp_path):
     numbers, problems = read(tmp_path / 'bag')
     assert numbers == sorted(set(numbers)) and 0 < len(numbers) < COUNT
     assert problems and 'lost' in problems[-1]
+
+
+def test_rows_that_sqlite_passes_over_cost_no_others(tmp_path):
+    file = write(tmp_path / 'bag', 'sqlite3')
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute('DELETE FROM messages WHERE id IN (4, 5)')
+        database.commit()
+    (tmp_path / 'bag/metadata.yaml').unlink()
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == [0, 1, 2, *range(5, COUNT)]
+    assert problems[-1].endswith('2 messages between others lost: rows are missing')
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute(f'DELETE FROM messages WHERE id IN (4, 5, {COUNT})')
+        database.commit()
+    assert read(tmp_path / 'bag')[0] == numbers[:-1]  # of the end nothing is known to be missing
+
+
+def test_what_a_cut_off_recording_left_in_its_log_is_read(tmp_path):
+    """As SQLite's resilient profile of rosbag2 leaves it: the last messages are in a -wal file."""
+    file = write(tmp_path / 'bag', 'sqlite3')
+    writer = sqlite3.connect(file)
+    writer.execute('PRAGMA journal_mode = WAL')
+    row = writer.execute('SELECT topic_id, timestamp, data FROM messages LIMIT 1').fetchone()
+    image = deserialize_message(row[2], Image)
+    image.data[0] = COUNT
+    message = serialize_message(image)
+    writer.execute(
+        'INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)',
+        (row[0], 1000 + COUNT, message),
+    )
+    writer.commit()
+    # Closing it would move everything into the file: a recorder without power does not.
+    (tmp_path / 'cut').mkdir()
+    for name in (file.name, f'{file.name}-wal', 'metadata.yaml'):
+        shutil.copy(tmp_path / 'bag' / name, tmp_path / 'cut' / name)
+    writer.close()
+    for path in (tmp_path / 'cut', tmp_path / 'cut' / file.name):
+        numbers, problems = read(path)
+        assert numbers == list(range(COUNT + 1))
+        assert len(problems) == 1 and f'its end lies in {file.name}-wal' in problems[0]
 
 
 def test_one_damaged_file_of_several(tmp_path):

@@ -156,7 +156,10 @@ def _problems_of(folder: Path) -> list[str]:
     """Return what a run could not read, in sentences."""
     run = read_run(folder)
     failed = run.counts.get('failed', 0)
-    lost = [f'{", ".join(run.bags)}: {failed} frames failed'] if failed else []
+    name = ', '.join(run.bags)
+    lost = [f'{name}: {failed} frames failed'] if failed else []
+    if not sum(run.counts.values()):
+        lost.append(f'{name}: no image in what was asked for, of {", ".join(run.topics)}')
     return [*run.problems, *lost]
 
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.data.kitti import detection_to_object, write_objects
@@ -53,10 +53,13 @@ class NodeReport:
     ----------
     values
         The values of its status; see :mod:`smoke_ros.ros.diagnostics`.
+    complaint
+        What it last said while something was wrong.
     """
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self.complaint = ''
         self._heard = self._changed = 0.0
 
     def hear(self, message: DiagnosticArray) -> None:
@@ -66,6 +69,8 @@ class NodeReport:
             if 'frames_in' in values:
                 before, self.values = self._ended(), values
                 self._heard = time.monotonic()
+                if status.level in (DiagnosticStatus.WARN, DiagnosticStatus.ERROR):
+                    self.complaint = status.message
                 if self._ended() != before:
                     self._changed = self._heard
 
@@ -216,6 +221,8 @@ def _why_dropped(report: NodeReport) -> str:
     reason = f'no detections were published for it; {report.summary()}'
     if report.count('frames_refused'):
         reason += f', the last because: {report.values.get("last_error", "")}'
+    if report.complaint:
+        reason += f'; it said: {report.complaint}'
     return reason
 
 
