@@ -122,3 +122,11 @@ def test_a_malformed_calibration_names_file_and_entry(tmp_path, text, message):
     with pytest.raises(ValueError, match=r'camera\.yaml') as caught:
         read_camera(path, (1280, 720))
     assert message in str(caught.value)
+
+
+def test_a_ros_calibration_file_of_a_fisheye(tmp_path):
+    path = tmp_path / 'camera.yaml'
+    fisheye = YAML.replace('plumb_bob', 'equidistant').replace('0.1, 0, 0, 0]', '0.1, 0, 0]')
+    path.write_text(fisheye)
+    camera = read_camera(path, (1280, 720))
+    assert (camera.distortion_model, camera.D) == ('equidistant', (-0.3, 0.1, 0.0, 0.0))

@@ -418,3 +418,19 @@ def test_the_random_model_detects_nothing():
 def test_a_missing_device_is_named(device, message):
     with pytest.raises(ValueError, match=message):
         Detector.from_model('random', device=device)
+
+
+def test_a_score_counts_the_depth_that_is_corrected_for_the_focal_length():
+    camera = make_camera(0.5)
+    model = ModelConfig(score_tolerance=2.0, depth_error=0.05)
+    detector = make_detector(camera, [('Car', 0.8, CAR)], depth_scale=0.5, model=model)
+    (found,) = detector.detect(blank(camera), camera)
+    assert_same_box(found, CAR)
+    assert found.score == pytest.approx(0.8 * (1 - np.exp(-2.0)), abs=1e-3)
+
+
+def test_undistortion_reads_where_an_image_without_distortion_is_read():
+    camera = make_camera(4.0, (5120, 1536), distortion_model='plumb_bob', D=(1e-9, 0, 0, 0))
+    places = make_detector(camera).camera_setup(camera).undistortion[0]
+    # Input pixel i covers the image's pixels 4 i to 4 i + 3: it lies at 4 i + 1.5.
+    assert places[100, 300].tolist() == [1201, 401]

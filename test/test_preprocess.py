@@ -50,6 +50,11 @@ def test_what_the_network_sees(size, visible):
     assert geometry.visible_fraction(size) == pytest.approx(visible, abs=1e-3)
 
 
+def test_what_the_network_sees_of_an_enlarged_image():
+    geometry = InputGeometry.centred((640, 480), (1280, 384), 4.0)
+    assert geometry.visible_fraction((640, 480)) == pytest.approx(0.5 * 0.2)
+
+
 def test_one_pixel_and_8k_images_fit():
     for height, width in ((1, 1), (4320, 7680)):
         image = np.full((height, width, 3), 9, np.uint8)

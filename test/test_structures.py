@@ -105,3 +105,19 @@ def test_a_camera_cannot_be_changed_behind_a_caches_back():
     assert camera.K[0, 0] == 700.0
     with pytest.raises(ValueError, match='read-only'):
         camera.K[0, 0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ('model', 'count'),
+    [('plumb_bob', 4), ('plumb_bob', 5), ('rational_polynomial', 8), ('rational_polynomial', 12),
+     ('rational_polynomial', 14), ('equidistant', 4)],
+)  # fmt: skip
+def test_as_many_coefficients_as_opencv_takes(model, count):
+    assert CameraModel(K, 640, 480, model, (0.01,) * count).has_distortion
+
+
+def test_a_crop_of_few_rows_is_refused_and_whole_pixels_are_not():
+    camera = CameraModel.from_intrinsics(K, 640, 480)
+    with pytest.raises(ValueError, match='aspect'):
+        camera.scaled_to(640, 470)
+    assert camera.scaled_to(427, 320).width == 427

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -29,6 +30,8 @@ def test_depth_errors_by_hand(make_object):
     relative = [1 / 8, 1 / 12, 1 / 8, 0.5 / 18, 0.2]
     assert errors.depth.mean_relative == pytest.approx(sum(relative) / 5)
     assert errors.depth.median_relative == pytest.approx(1 / 8)
+    bias = (1 / 8 - 1 / 12 + 1 / 8 + 0.5 / 18 - 0.2) / 5
+    assert errors.depth.bias_relative == pytest.approx(bias)
     bins = errors.depth_by_distance
     assert [(b.low_m, b.high_m, b.count) for b in bins] == [
         (0.0, 10.0, 1), (10.0, 20.0, 3), (20.0, 30.0, 0), (30.0, 40.0, 1),
@@ -53,6 +56,7 @@ def test_heading_errors_by_hand(make_object):
     heading = errors_of(truth, detections).heading
     assert heading.count == 5
     assert heading.median_deg == pytest.approx(9.9)
+    assert heading.p90_deg == pytest.approx(10.1 + 0.6 * (178 - 10.1))
     assert heading.share_flipped == pytest.approx(0.2)
     assert heading.share_good == pytest.approx(0.6)
 
@@ -150,3 +154,11 @@ def test_an_object_beside_the_camera_is_in_the_first_bin(make_object):
     assert [b.count for b in errors.depth_by_distance] == [1]
     assert errors.depth.bias_m == pytest.approx(1.0)
     assert errors.depth.mean_relative is None
+
+
+@pytest.mark.parametrize(('overlap', 'found'), [(0.3, 1), (0.4, 0)])
+def test_the_overlap_of_a_match_is_the_configurations(make_object, overlap, found):
+    # Boxes of 100 px that are 50 px apart overlap by a third.
+    truth, detections = [[make_object()]], [[make_object(x=50 / 30, score=0.9)]]
+    config = dataclasses.replace(CARS, match_overlap=overlap)
+    assert errors_of(truth, detections, config).recall.found == found

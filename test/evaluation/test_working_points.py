@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 
@@ -74,3 +75,12 @@ def test_without_a_threshold_nothing_is_found(make_object, has_boxes):
 def test_a_rate_must_be_one():
     with pytest.raises(ValueError, match='false_box_rates must be rates'):
         EvaluationConfig(false_box_rates=(-0.1,))
+
+
+def test_headings_of_a_working_point(make_object):
+    truth = [[make_object(rotation_y=1.0)], [make_object(rotation_y=1.0)]]
+    turns = (math.radians(5), math.radians(20))
+    detections = [[make_object(score=0.9, rotation_y=1.0 + turn)] for turn in turns]
+    (point,) = points_of(truth, detections)
+    assert point.clear_heading.median_deg == pytest.approx(12.5)
+    assert point.clear_heading.share_good == 0.5

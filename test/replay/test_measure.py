@@ -1,13 +1,14 @@
 """A small drive, measured by hand."""
 
 import math
+import re
 
 import pytest
 
 from smoke_ros.config.evaluation import EvaluationConfig
 from smoke_ros.data.kitti import detection_to_object
 from smoke_ros.evaluation import evaluate_frames
-from smoke_ros.replay.measure import Measuring, measure_replay
+from smoke_ros.replay.measure import Measuring, measure, measure_replay
 from smoke_ros.replay.metrics import is_variant, list_metrics, metric_names
 from smoke_ros.replay.records import LoadSample
 from smoke_ros.replay.streams import read_replay
@@ -114,3 +115,18 @@ def test_variants_are_told_from_the_figures_of_the_benchmark():
     variants = [name for name in metric_names(EvaluationConfig()) if is_variant(name)]
     assert len(variants) == 3 * 3 * 12
     assert not is_variant('car/3d/moderate')
+
+
+def test_which_way_is_better():
+    higher = re.compile(r'.*/(2d|aos|bev|3d)/.*|.*/recall_percent|frames_processed')
+    neither = re.compile(r'.*/depth_bias_m|frames_in|detections_per_frame')
+    for metric in list_metrics(measure([], {}, Measuring()), [], EvaluationConfig()):
+        expected = 'higher' if higher.fullmatch(metric.name) else 'lower'
+        assert metric.better == ('' if neither.fullmatch(metric.name) else expected), metric.name
+
+
+def test_false_boxes_are_counted_over_labelled_frames(metrics_of, make_frame, make_box):
+    frames = [make_frame(i, [make_box()], ground_truth=() if i else None) for i in range(4)]
+    _, metrics = metrics_of(frames)
+    assert metrics['car/false_boxes_per_frame'].value == pytest.approx(1.0)
+    assert metrics['false_boxes_per_frame'].value == pytest.approx(1.0)

@@ -117,3 +117,10 @@ def test_topics_do_not_touch(make_streams, make_frame, make_box):
 def test_nothing_to_measure(measure):
     found = measure([], [])
     assert (found.flicker, found.jump_m(0.5), found.jump_relative(0.9)) == (None, None, None)
+
+
+@pytest.mark.parametrize('x', [(0.0, 5.0, 2.5), (2.5, 0.0, 5.0)])
+def test_a_box_that_is_matched_in_between_begins_and_ends_no_gap(measure, make_box, x):
+    # Two boxes match that are 2.5 m apart, and over two frames 5 m; between two frames not.
+    found = measure(*[[make_box(x=each)] for each in x])
+    assert (found.boxes, found.flashes, found.gaps) == (1, 0, 0)

@@ -69,6 +69,12 @@ def test_a_part_of_a_bag(tmp_path, selection, indices):
     assert [frame.index for frame, _ in read(tmp_path / 'bag', selection)] == indices
 
 
+def test_what_belongs_to_the_last_image_may_come_after_the_end(tmp_path):
+    write_small_bag(tmp_path / 'bag', 3)
+    found = read(tmp_path / 'bag', Selection(duration_s=0.1 + 1e-9))
+    assert [decoded.truth is not None for _, decoded in found] == [True, True]
+
+
 def test_a_selection_that_makes_no_sense():
     for values, message in (
         ({'start_s': -1.0}, 'start must be at least 0 s, got -1'),

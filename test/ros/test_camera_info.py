@@ -122,3 +122,19 @@ def test_a_fixed_calibration_needs_no_message(yaml_file):
     source = CameraSource(rectified=False, fixed=calibration_from_url(str(yaml_file)))
     assert source.camera(None, (64, 48)).K[0, 0] == 70.0
     assert source.camera(None, (32, 24)).K[0, 0] == 35.0
+
+
+def test_the_camera_follows_p_and_the_region_of_interest(make):
+    p = [60.0, 0.0, 32.0, 0.0, 0.0, 60.0, 24.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    source = CameraSource(rectified=True)
+    assert source.camera(make.camera_info(), (64, 48)).K[0, 0] == 50.0
+    assert source.camera(make.camera_info(p=p), (64, 48)).K[0, 0] == 60.0
+    for left in (8, 16):
+        roi = RegionOfInterest(x_offset=left, width=32, height=24)
+        assert source.camera(make.camera_info(roi=roi), (32, 24)).K[0, 2] == 32.0 - left
+
+
+def test_the_distortion_model_is_the_messages(make):
+    info = make.camera_info(distortion_model='equidistant', d=[0.1, 0.0, 0.0, 0.0])
+    camera = CameraSource(rectified=False).camera(info, (64, 48))
+    assert camera.distortion_model == 'equidistant'

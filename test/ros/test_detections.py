@@ -1,5 +1,7 @@
 """What comes out of the node over DDS for what goes in."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 pytest.importorskip('vision_msgs')
 
+from fake_detector import CAR
 from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
 from rclpy.parameter import Parameter
@@ -47,6 +50,15 @@ def test_detections_carry_stamp_frame_box_class_and_covariance(start_node):
         assert np.linalg.eigvalsh(covariance).min() > 0
     q = car.bbox.center.orientation  # drives away
     assert (q.x, q.y, q.z, q.w) == pytest.approx((0.5, -0.5, 0.5, 0.5))
+
+
+def test_a_network_that_knows_how_far_off_it_is_has_its_own_covariance(start_node):
+    bench = start_node()
+    sure, unsure = (dataclasses.replace(CAR, depth_error=error) for error in (0.01, 0.3))
+    bench.detector.detections = [sure, unsure]
+    bench.connect()
+    near, wide = (d.results[0].pose.covariance[14] for d in bench.answer(1.0).detections)
+    assert wide > (0.2 * CAR.location[2]) ** 2 > near
 
 
 def test_an_image_without_objects_gets_an_empty_answer(start_node):
@@ -115,7 +127,7 @@ def test_late_subscribers_get_the_class_names(start_node):
 
 
 def test_markers_follow_the_detections_and_are_cleared(start_node):
-    bench = start_node()
+    bench = start_node(marker_lifetime=2.5)
     markers = bench.listen(MarkerArray, 'smoke_node/markers')
     bench.connect()
     publisher = bench.node._streams[0]._markers
@@ -128,6 +140,7 @@ def test_markers_follow_the_detections_and_are_cleared(start_node):
     bench.answer(1.0)
     assert actions(1) == [Marker.ADD] * 8
     assert markers[0].markers[0].header.frame_id == 'camera_optical'
+    assert markers[0].markers[0].lifetime.sec == 2
     bench.detector.detections = bench.detector.detections[:1]
     bench.answer(2.0)
     assert actions(2) == [Marker.ADD] * 4 + [Marker.DELETE] * 4

@@ -86,7 +86,7 @@ def test_frames_stages_and_camera(start_node):
     bench = start_node()
     bench.connect()
     now = bench.node.get_clock().now().nanoseconds * 1e-9
-    assert bench.answer(round(now)) is not None
+    assert bench.answer(round(now) - 5) is not None
     assert bench.wait(lambda: bench.statistics().frames_out == 1)
     assert bench.fresh_status().level == Status.OK
     values = bench.values()
@@ -98,6 +98,7 @@ def test_frames_stages_and_camera(start_node):
         assert f'latency_{stage}_ms' in values, stage
         assert f'latency_{stage}_max_ms' in values, stage
     assert values['latency_network_ms'] == '2.00'
+    assert 4000.0 < float(values['latency_stamp_ms']) < 20000.0
     assert (values['model'], values['device'], values['state']) == ('fake', 'cpu', 'active')
     assert values['engine'] == 'fake, float32'
     assert values['model_sha256'] == 'fa' * 32
@@ -107,10 +108,11 @@ def test_frames_stages_and_camera(start_node):
     assert float(values['rate_in_hz']) > 0
 
 
-def test_old_stamps_are_no_latency(start_node):
+@pytest.mark.parametrize('stamp', [5.0, 2e9])
+def test_stamps_of_another_clock_are_no_latency(start_node, stamp):
     bench = start_node()
     bench.connect()
-    assert bench.answer(5.0) is not None
+    assert bench.answer(stamp) is not None
     assert bench.wait(lambda: bench.statistics().frames_out == 1)
     bench.fresh_status()
     assert bench.values()['frames_out'] == '1'
@@ -135,3 +137,20 @@ def test_one_message_a_second(start_node):
     assert bench.wait(lambda: len(messages) >= 3)
     times = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in messages]
     assert times[2] - times[1] == pytest.approx(1.0, abs=0.5)
+
+
+def test_the_camera_and_the_slowest_frame_are_told(start_node):
+    bench = start_node(rectification='rectified')
+    setup = bench.detector.camera_setup
+    bench.detector.camera_setup = lambda camera: dataclasses.replace(
+        setup(camera), depth_scale=0.5, visible_fraction=0.95
+    )
+    bench.connect()
+    assert bench.answer(1.0) is not None
+    assert bench.wait(lambda: bench.statistics().frames_out == 1)
+    bench.node._streams[0].statistics.took('network', 6.0)
+    bench.fresh_status()
+    values = bench.values()
+    assert (values['depth_scale'], values['visible_fraction']) == ('0.500', '0.950')
+    assert values['camera'] == '64x48 pixels, rectified'
+    assert (values['latency_network_ms'], values['latency_network_max_ms']) == ('4.00', '6.00')

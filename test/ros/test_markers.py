@@ -14,6 +14,7 @@ from smoke_ros.ros.markers import (
     detections_to_markers,
     objects_to_markers,
 )
+from smoke_ros.ros.messages import pose_from_box
 from smoke_ros.structures import Detection3D
 
 AWAY = -np.pi / 2
@@ -36,6 +37,8 @@ def test_one_of_each_kind():
     assert wireframe.color.a == heading.color.a == label.color.a == 1.0
     assert (label.text, label.scale.z > 0) == ('Car 0.88  30 m', True)
     assert label.pose.position.y < 1.0 - 0.75  # above the roof, where y points down
+    assert box.pose == wireframe.pose == heading.pose == pose_from_box(CAR)
+    assert heading.scale.x == 4.0
     for marker in (box, wireframe, heading, label):
         assert marker.action == Marker.ADD
         assert (marker.header, marker.id) == (HEADER, 0)

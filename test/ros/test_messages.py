@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -19,8 +20,9 @@ from smoke_ros.ros.messages import (
     quaternion_from_rotation_y,
     rotation_y_from_quaternion,
     vision_info,
+    with_image_box,
 )
-from smoke_ros.structures import Detection3D
+from smoke_ros.structures import CameraModel, Detection3D
 
 CAR = Detection3D((2.0, 1.0, 30.0), (4.0, 1.5, 1.8), 0.7, 'Car', 0.875, (0.0, 0.0, 9.0, 9.0))
 
@@ -122,3 +124,11 @@ def test_class_names():
     labels = label_info(Header(), ('Car', 'Cyclist'), 0.25)
     assert [(c.class_id, c.class_name) for c in labels.class_map] == [(0, 'Car'), (1, 'Cyclist')]
     assert labels.threshold == 0.25
+
+
+def test_the_image_box_is_that_of_the_corners_clipped_to_the_image():
+    camera = CameraModel.from_intrinsics([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]], 64, 48)
+    car = dataclasses.replace(CAR, location=(2.0, 0.0, 4.9), rotation_y=0.0)
+    # The near face is 4 m away and reaches from x = 0 to 4, y = -0.75 to 0.75.
+    expected = (32.0, 24.0 - 50 * 0.75 / 4, 64.0, 24.0 + 50 * 0.75 / 4)
+    assert with_image_box(car, camera).bbox_xyxy_px == pytest.approx(expected)

@@ -18,8 +18,10 @@ from small_bags import BEGIN_NS, DELAY_NS, HEIGHT, STEP_NS, WIDTH, K, write_smal
 from small_bags import CAR as LABEL
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import Marker, MarkerArray
 
 from smoke_ros import cli
+from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.data.kitti import read_objects, write_objects
 from smoke_ros.detector import Detector, StageTimes
@@ -155,6 +157,17 @@ def test_a_rerun_recording_gets_every_processed_frame(tmp_path, monkeypatch):
     assert logged == [(0, 0), (2, 2)]
 
 
+@pytest.mark.parametrize(
+    ('options', 'count'), [({'max_detections': 1}, 1), ({'score_threshold': 0.95}, 0)]
+)
+def test_the_options_of_the_detector_count(tmp_path, options, count):
+    write_small_bag(tmp_path / 'in', 1)
+    config = DetectorConfig(**options)
+    request = ReplayRequest(bag=tmp_path / 'in', out=tmp_path / 'out', detector=config)
+    replay_offline(request, FakeDetector())
+    assert len(frames(tmp_path / 'out')[0].detections) == count
+
+
 def test_several_cameras_in_one_go(tmp_path):
     write_small_bag(tmp_path / 'in', 2, cameras=('/left', '/right'))
     replay(tmp_path / 'in', tmp_path / 'out')
@@ -251,6 +264,17 @@ def test_the_output_bags_covariances_are_the_nodes(tmp_path):
     np.testing.assert_allclose(found.results[0].pose.covariance, expected.ravel())
 
 
+def test_boxes_that_are_left_over_are_deleted_in_the_output_bag(tmp_path):
+    detector, answers = GreyDetector(), iter(([CAR], []))
+    detector.detect_timed = lambda *_, **__: ([next(answers)], StageTimes(1.0, 2.0, 3.0))
+    write_small_bag(tmp_path / 'in', 2)
+    replay(tmp_path / 'in', tmp_path / 'out', detector)
+    with BagReader(tmp_path / 'out/bag') as bag:
+        messages = [m.decode(MarkerArray) for m in bag.messages(['/smoke_node/markers'])]
+    actions = [[marker.action for marker in message.markers] for message in messages]
+    assert actions == [[Marker.ADD] * 4, [Marker.DELETE] * 4]
+
+
 def test_a_damaged_bag_yields_what_can_be_read(tmp_path):
     write_small_bag(tmp_path / 'in', 40)
     (file,) = (tmp_path / 'in').glob('*.mcap')
@@ -294,6 +318,15 @@ class TestLabels:
         # A stamp that was rounded to microseconds is found as well.
         labels = self.write(tmp_path / 'labels', ['1600000000100000900'])
         assert self.truth(tmp_path, labels) == [None, 20.0, None]
+
+    def test_of_kitti_are_moved_into_the_frame_of_the_camera(self, tmp_path):
+        labels = self.write(tmp_path / 'labels', ['000000'])
+        (tmp_path / 'calib.txt').write_text('P2: 50 0 32 10 0 50 24 0 0 0 1 0')
+        write_small_bag(tmp_path / 'in', 1, truth=False)
+        calibration = tmp_path / 'calib.txt'
+        replay(tmp_path / 'in', tmp_path / 'out', labels=labels, calibration=calibration)
+        (label,) = frames(tmp_path / 'out')[0].ground_truth
+        assert label.location == pytest.approx((10 / 50, 1.0, 20.0))
 
     def test_what_cannot_be_labels(self, tmp_path):
         write_small_bag(tmp_path / 'in', 1, cameras=('/left', '/right'))
