@@ -17,7 +17,7 @@ from torch import Tensor
 
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.geometry import NEAR_M, Array, rotation_y_from_alpha, unproject
-from smoke_ros.structures import CameraModel
+from smoke_ros.structures import CameraModel, Vector3
 
 #: Channels of each way to regress a heading.
 ORIENTATION_CHANNELS = {'sincos': 2, 'quaternion': 4}
@@ -75,7 +75,7 @@ class Peaks:
     class_ids
         (B, k) heatmap channels.
     keypoints_feat
-        (B, k, 2) integer x, y on the heatmap.
+        (B, k, 2) x, y on the heatmap: whole numbers, of the regression's type after `numpy`.
     regression
         (B, k, channels).
     """
@@ -140,6 +140,42 @@ def decode_depth(offset: Array, reference: tuple[float, float]) -> Array:
     """Return depths in metres: z = mean + scale * offset (equation 2)."""
     mean, scale = reference
     return mean + scale * offset
+
+
+def regressed_depth(
+    regression: Array, layout: RegressionLayout, reference: tuple[float, float]
+) -> Array:
+    """Return the depths (...) in metres that are regressed (..., channels), not scaled."""
+    return decode_depth(regression[..., layout.depth][..., 0], reference)
+
+
+def regressed_centres(
+    keypoints_feat: Array, regression: Array, layout: RegressionLayout,
+    centre_offset: Array | None = None,
+) -> Array:  # fmt: skip
+    """Return the projected 3D centres (..., 2) in feature-map pixels.
+
+    Parameters
+    ----------
+    keypoints_feat
+        (..., 2) x, y on the heatmap.
+    regression
+        (..., channels).
+    layout
+        Of the channels.
+    centre_offset
+        (..., 2) from the 2D box's centre, in place of what is regressed.
+    """
+    centres = keypoints_feat + regression[..., layout.keypoint_offset]
+    if layout.centre_offset is None:
+        return centres
+    regressed = regression[..., layout.centre_offset]
+    return centres + (regressed if centre_offset is None else centre_offset)
+
+
+def projection_offset(camera: CameraModel, model: ModelConfig) -> Vector3:
+    """Return the fourth column of the camera's projection matrix, as far as a model uses it."""
+    return camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
 
 
 def encode_depth(depth: Array, reference: tuple[float, float]) -> Array:
@@ -292,12 +328,10 @@ def decode_boxes(
         both in input pixels (a network judges depth by size).
     """
     layout = RegressionLayout.from_config(model)
-    depth = depth_scale * decode_depth(regression[:, layout.depth][:, 0], model.depth_reference)
-    keypoints = keypoints_feat + regression[:, layout.keypoint_offset]
-    if layout.centre_offset is not None:
-        keypoints = keypoints + regression[:, layout.centre_offset]
-    offset = camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
-    locations = decode_location(keypoints, depth, image_from_feature, camera.K, offset)
+    depth = depth_scale * regressed_depth(regression, layout, model.depth_reference)
+    centres = regressed_centres(keypoints_feat, regression, layout)
+    offset = projection_offset(camera, model)
+    locations = decode_location(centres, depth, image_from_feature, camera.K, offset)
     reference = np.array(model.dimension_reference)[class_ids]
     dimensions = decode_dimensions(regression[:, layout.dimensions], reference)
     alpha = decode_alpha(regression[:, layout.orientation])

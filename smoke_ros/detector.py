@@ -24,6 +24,7 @@ from smoke_ros.overlap import overlap_2d
 from smoke_ros.preprocess import (
     Image,
     InputGeometry,
+    focal_ratio,
     normalise,
     share_seen,
     undistort_image,
@@ -40,7 +41,6 @@ logger = logging.getLogger(__name__)
 #: Below this part of the image's area inside the network's input, it is worth a warning.
 VISIBLE_FRACTION_WARNING = 0.95
 
-NO_OFFSET = (0.0, 0.0, 0.0)
 
 #: Cameras whose preparation is remembered; a vehicle has fewer, a recalibrated one comes anew.
 MOST_CACHED_CAMERAS = 16
@@ -269,13 +269,12 @@ class Detector:
         image_size = (camera.width, camera.height)
         input_size = (self.model.input_width, self.model.input_height)
         geometry = InputGeometry.centred(image_size, input_size)
-        ratio = geometry.scale * camera.K[0, 0] / self.model.reference_focal_px
-        depth_scale = 1.0
         tolerance = self.config.focal_tolerance
-        corrects = abs(ratio - 1.0) > (self.model.focal_tolerance if tolerance < 0 else tolerance)
-        if corrects and self.config.focal_correction == 'depth':
-            depth_scale = ratio
-        elif corrects and self.config.focal_correction == 'image':
+        if tolerance < 0.0:
+            tolerance = self.model.focal_tolerance
+        ratio = focal_ratio(geometry, camera, self.model, tolerance)
+        depth_scale = ratio if self.config.focal_correction == 'depth' else 1.0
+        if self.config.focal_correction == 'image' and ratio != 1.0:
             geometry = InputGeometry.centred(image_size, input_size, geometry.scale / ratio)
         if not camera.has_distortion:
             seen = geometry.visible_fraction(image_size)
@@ -329,16 +328,14 @@ class Detector:
             return None
         x, y, z, length, height, width, rotation_y = map(float, values)
         box = Box3D((x, y, z), (length, height, width), rotation_y)
-        offset = camera.projection_offset if self.model.uses_projection_offset else NO_OFFSET
+        offset = coder.projection_offset(camera, self.model)
         extent = projected_extent(camera.K, box.corners(), offset)
         if extent is None:
             return None
-        size = (camera.width, camera.height, camera.width, camera.height)
-        bbox = tuple(float(v) for v in extent.clip(0.0, size))
+        bbox = camera.clip_to_image(extent)
         return Detection3D(
-            box.location, box.dimensions, rotation_y, name, score,
-            bbox, depth_error,  # type: ignore[arg-type]
-        )  # fmt: skip
+            box.location, box.dimensions, rotation_y, name, score, bbox, depth_error
+        )
 
 
 def _fitting_camera(image_bgr: Image, camera: CameraModel) -> CameraModel:

@@ -299,13 +299,11 @@ def predict_boxes(
     has a term of its own.
     """
     channels = objects.regression
-    regressed = coder.decode_depth(channels[:, layout.depth][:, 0], model.depth_reference)
-    depth = objects.depth_scale * regressed
-    points = objects.keypoints + channels[:, layout.keypoint_offset]
-    if layout.centre_offset is not None:
-        true_offset = objects.centres_feat - _box_centres(objects.boxes_feat)
-        disentangled = kind == 'disentangled'
-        points = points + (true_offset if disentangled else channels[:, layout.centre_offset])
+    depth = objects.depth_scale * coder.regressed_depth(channels, layout, model.depth_reference)
+    true_offset = objects.centres_feat - _box_centres(objects.boxes_feat)
+    points = coder.regressed_centres(
+        objects.keypoints, channels, layout, true_offset if kind == 'disentangled' else None
+    )
     location = coder.decode_location(
         points, depth, objects.image_from_feature, objects.K, objects.projection_offset
     )

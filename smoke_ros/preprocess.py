@@ -77,6 +77,17 @@ class InputGeometry:
         return min(1.0, self.width / width) * min(1.0, self.height / height)
 
 
+def focal_ratio(
+    geometry: InputGeometry, camera: CameraModel, model: ModelConfig, tolerance: float
+) -> float:
+    """Return a camera's focal length in the input over the one at which a model learnt depth.
+
+    By it depth is scaled, in training and in detection. Exactly 1 within the tolerance.
+    """
+    ratio = float(geometry.scale * camera.K[0, 0] / model.reference_focal_px)
+    return ratio if abs(ratio - 1.0) > tolerance else 1.0
+
+
 def warp_image(image: Image, geometry: InputGeometry) -> Image:
     """Lay an image into the network's input as Pillow's bilinear affine transform does.
 

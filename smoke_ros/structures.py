@@ -212,6 +212,12 @@ class CameraModel:
         """
         return geometry.project(self.K, np.asarray(points, float), self.projection_offset)
 
+    def clip_to_image(self, box_xyxy_px: npt.ArrayLike) -> tuple[float, float, float, float]:
+        """Return what of a 2D box, x1, y1, x2, y2 in pixels, lies within the image."""
+        size = (self.width, self.height, self.width, self.height)
+        x1, y1, x2, y2 = np.clip(np.asarray(box_xyxy_px, float), 0.0, size).tolist()
+        return x1, y1, x2, y2
+
 
 def _checked_intrinsics(K: npt.ArrayLike) -> FloatArray:
     K = np.array(K, dtype=np.float64)

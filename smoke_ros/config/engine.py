@@ -9,7 +9,7 @@ from smoke_ros.config.options import check, option
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """Options of :func:`smoke_ros.engines.make_engine`."""
+    """Options of :func:`smoke_ros.engines.choose_engine`."""
 
     engine: str = option(
         'auto',

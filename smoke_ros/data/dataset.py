@@ -29,7 +29,13 @@ from smoke_ros.data.layout import UNREADABLE, KittiFolder
 from smoke_ros.data.shadows import add_shadows
 from smoke_ros.data.targets import Targets, make_targets
 from smoke_ros.overlap import share_inside_2d
-from smoke_ros.preprocess import Image, InputGeometry, normalise, warp_by_pillow
+from smoke_ros.preprocess import (
+    Image,
+    InputGeometry,
+    focal_ratio,
+    normalise,
+    warp_by_pillow,
+)
 from smoke_ros.structures import CameraModel, FloatArray
 
 logger = logging.getLogger(__name__)
@@ -192,7 +198,7 @@ class KittiDataset(Dataset[Sample]):
         targets = make_targets(
             learnt, camera, geometry, self.model, max_objects=self.config.max_objects,
             learns_regression=regresses, ignored=ignored,
-            depth_scale=self._depth_scale(camera, geometry),
+            depth_scale=focal_ratio(geometry, camera, self.model, self.config.focal_tolerance),
             smallest_radius=self.config.smallest_radius,
             min_overlap=self.config.keypoint_overlap,
         )  # fmt: skip
@@ -204,11 +210,6 @@ class KittiDataset(Dataset[Sample]):
             warped = add_shadows(warped, drawn.shadows, drawn.shadow_seed)
         warped = augment.jitter_colours(warped, drawn)
         return Sample(normalise(warped, self.model)[0], targets, camera, frame_id)
-
-    def _depth_scale(self, camera: CameraModel, geometry: InputGeometry) -> float:
-        """Return what depth is scaled by for this camera, as detection does."""
-        ratio = float(geometry.scale * camera.K[0, 0] / self.model.reference_focal_px)
-        return ratio if abs(ratio - 1.0) > self.config.focal_tolerance else 1.0
 
     def _sort_labels(
         self, objects: Iterable[KittiObject], geometry: InputGeometry

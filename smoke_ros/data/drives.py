@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import calendar
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -231,4 +232,4 @@ def shifted(item: KittiObject, offset: Vector3) -> KittiObject:
     if item.dimensions[0] <= 0.0:
         return item
     x, y, z = (a + b for a, b in zip(item.location, offset, strict=True))
-    return KittiObject(**{**vars(item), 'location': (x, y, z)})
+    return dataclasses.replace(item, location=(x, y, z))

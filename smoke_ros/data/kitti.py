@@ -57,6 +57,12 @@ class KittiObject(Box3D):
         return self.location[2] >= NEAR_M and min(self.dimensions) > 0.0
 
 
+def dont_care(bbox_xyxy_px: tuple[float, float, float, float]) -> KittiObject:
+    """Return a region of an image that counts neither for nor against."""
+    nowhere, no_size, no_angle = (-1000.0,) * 3, (-1.0,) * 3, -10.0
+    return KittiObject(nowhere, no_size, no_angle, DONT_CARE, -1.0, -1, no_angle, bbox_xyxy_px)
+
+
 def read_objects(path: Path | str, *, with_score: bool = False) -> list[KittiObject]:
     """Read a label file, or with ``with_score`` a result file; an empty file has no objects.
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from smoke_ros.coder import projection_offset
 from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.geometry import box_corners, project
@@ -158,7 +159,7 @@ class _View:
     ) -> None:
         self._min_overlap = min_overlap
         self.shape = (geometry.height // STRIDE, geometry.width // STRIDE)
-        self.offset = camera.projection_offset if model.uses_projection_offset else (0.0, 0.0, 0.0)
+        self.offset = projection_offset(camera, model)
         self._camera, self._kind = camera, model.keypoint
         self._affine = geometry.feature_from_image
         self._last = np.array([self.shape[1] - 1.0, self.shape[0] - 1.0])

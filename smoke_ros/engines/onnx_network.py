@@ -128,12 +128,10 @@ class Boxes(nn.Module):
         heatmap, regression = self.network(images)
         peaks = coder.select_peaks(heatmap, regression, self.model.top_k)
         found, layout = peaks.regression, self.layout
-        depth = coder.decode_depth(found[..., layout.depth][..., 0], self.model.depth_reference)
+        depth = coder.regressed_depth(found, layout, self.model.depth_reference)
         depth = depth_scale[:, None] * depth
-        keypoints = peaks.keypoints_feat + found[..., layout.keypoint_offset]
-        if layout.centre_offset is not None:
-            keypoints = keypoints + found[..., layout.centre_offset]
-        location = _unproject(keypoints, depth, image_from_feature, K, projection_offset)
+        centres = coder.regressed_centres(peaks.keypoints_feat, found, layout)
+        location = _unproject(centres, depth, image_from_feature, K, projection_offset)
         size = coder.decode_dimensions(found[..., layout.dimensions], self.sizes[peaks.class_ids])
         alpha = coder.decode_alpha(found[..., layout.orientation])
         heading = rotation_y_from_alpha(alpha, location[..., 0], location[..., 2])

@@ -30,7 +30,6 @@ class EngineChoice:
     """The engine that runs, and why it is not the one that was asked for."""
 
     engine: Engine
-    asked: str
     #: One sentence; '' where what was asked for runs.
     fallback: str = ''
 
@@ -39,13 +38,6 @@ class EngineChoice:
         """What runs, and in place of what."""
         text = f'{self.engine.name}, {self.engine.precision}'
         return f'{text}; {self.fallback}' if self.fallback else text
-
-
-def make_engine(
-    network: Smoke, model: ModelConfig, device: torch.device, config: EngineConfig
-) -> Engine:
-    """Return the engine that runs a network; see :func:`choose_engine`."""
-    return choose_engine(network, model, device, config).engine
 
 
 def choose_engine(
@@ -65,7 +57,7 @@ def choose_engine(
         except EngineUnavailableError as error:
             reasons.append(f'{name} cannot run: {error}')
             continue
-        choice = EngineChoice(engine, config.engine, '; '.join(reasons))
+        choice = EngineChoice(engine, '; '.join(reasons))
         # 'auto' promises nothing that it does not keep; whoever named an engine is to know.
         level = logging.WARNING if reasons and config.engine != 'auto' else logging.INFO
         logger.log(level, 'engine %s on %s: runs %s', config.engine, device, choice.summary)

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D as Detection3DMessage
 from vision_msgs.msg import Detection3DArray, ObjectHypothesisWithPose
 
-from smoke_ros.data.kitti import DONT_CARE, KittiObject
+from smoke_ros.data.kitti import DONT_CARE, KittiObject, dont_care
 from smoke_ros.geometry import projected_extent
 from smoke_ros.ros.messages import message_to_detections, pose_from_box, size_from_box
 from smoke_ros.structures import Box3D, CameraModel, Detection3D
@@ -26,9 +26,6 @@ _ID = re.compile(
     rf'truncation=(?P<truncation>{_NUMBER}) occlusion=(?P<occlusion>-?\d+) '
     rf'bbox=(?P<bbox>{_NUMBER}(?:,{_NUMBER}){{3}})'
 )
-
-#: What KITTI's files have in place of a 3D box.
-_NO_LOCATION, _NO_DIMENSIONS, _NO_ANGLE = (-1000.0,) * 3, (-1.0,) * 3, -10.0
 
 
 def objects_to_message(objects: Iterable[KittiObject], header: Header) -> Detection3DArray:
@@ -82,15 +79,16 @@ def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject 
     if match is None:
         return _projected(box, camera)
     x1, y1, x2, y2 = (float(value) for value in match['bbox'].split(','))
-    ignored = box.class_name == DONT_CARE
+    if box.class_name == DONT_CARE:
+        return dont_care((x1, y1, x2, y2))
     return KittiObject(
-        location=_NO_LOCATION if ignored else box.location,  # type: ignore[arg-type]
-        dimensions=_NO_DIMENSIONS if ignored else box.dimensions,  # type: ignore[arg-type]
-        rotation_y=_NO_ANGLE if ignored else box.rotation_y,
+        location=box.location,
+        dimensions=box.dimensions,
+        rotation_y=box.rotation_y,
         class_name=box.class_name,
         truncation=float(match['truncation']),
         occlusion=int(match['occlusion']),
-        observation_angle=_NO_ANGLE if ignored else box.alpha,
+        observation_angle=box.alpha,
         bbox_xyxy_px=(x1, y1, x2, y2),
     )
 
@@ -100,12 +98,10 @@ def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
     extent = projected_extent(camera.K, box.corners(), camera.projection_offset)
     if extent is None:
         return None
-    size = (camera.width, camera.height, camera.width, camera.height)
-    inside = np.clip(extent, 0.0, size)
+    inside = camera.clip_to_image(extent)
     area, seen = (float((e[2] - e[0]) * (e[3] - e[1])) for e in (extent, inside))
     if seen <= 0.0:
         return None
-    x1, y1, x2, y2 = map(float, inside)
     return KittiObject(
         location=box.location,
         dimensions=box.dimensions,
@@ -114,5 +110,5 @@ def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
         truncation=1.0 - seen / area,
         occlusion=-1,
         observation_angle=box.alpha,
-        bbox_xyxy_px=(x1, y1, x2, y2),
+        bbox_xyxy_px=inside,
     )

@@ -15,7 +15,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import Header
 from vision_msgs.msg import (
@@ -116,13 +115,11 @@ def message_to_detections(message: Detection3DArray) -> list[Detection3D]:
 
 
 def with_image_box(detection: Detection3D, camera: CameraModel) -> Detection3D:
-    """Work out a detection's extent in its image; one partly behind the camera keeps its own."""
+    """Work out a detection's extent in its image; one wholly behind the camera keeps its own."""
     extent = projected_extent(camera.K, detection.corners(), camera.projection_offset)
     if extent is None:
         return detection
-    size = (camera.width, camera.height, camera.width, camera.height)
-    x1, y1, x2, y2 = map(float, np.clip(extent, 0.0, size))
-    return dataclasses.replace(detection, bbox_xyxy_px=(x1, y1, x2, y2))
+    return dataclasses.replace(detection, bbox_xyxy_px=camera.clip_to_image(extent))
 
 
 def _message_to_detection(message: Detection3DMessage, number: int) -> Detection3D:

@@ -79,9 +79,8 @@ class Actor:
     def instances(self, time_s: float) -> list[Instance]:
         """Return its parts as they stand at a time."""
         x, y, z, yaw = self.motion.pose(time_s)
-        class_name = self.model.class_name if self.object_id != BACKGROUND else ''
         return [
-            Instance(mesh, (x, y, z), yaw, self.scale, self.paint, self.object_id, class_name)
+            Instance(mesh, (x, y, z), yaw, self.scale, self.paint, self.object_id)
             for mesh in self.model.meshes
         ]
 

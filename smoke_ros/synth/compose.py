@@ -14,11 +14,11 @@ from smoke_ros.structures import CameraModel
 from smoke_ros.synth.actors import Actor, Crowd, Motion
 from smoke_ros.synth.daylight import draw_light
 from smoke_ros.synth.ground import build_ground
-from smoke_ros.synth.meshes.catalogue import Catalogue
+from smoke_ros.synth.meshes.catalogue import LARGE, Catalogue
 from smoke_ros.synth.scene import Instance, Light, Scene, Viewpoint
 from smoke_ros.synth.street import Generator, draw_street
 from smoke_ros.synth.surroundings import Props, furnish
-from smoke_ros.synth.traffic import LARGE, Cast, Density, fill_street
+from smoke_ros.synth.traffic import Cast, Density, fill_street
 from smoke_ros.synth.viewpoints import Mounting, draw_camera, draw_mounting, make_viewpoint
 
 #: The vehicle that carries the camera: from 1.6 m ahead of it to 3 m behind it.
@@ -141,9 +141,3 @@ def frame_generator(seed: int, index: int) -> Generator:
     if seed < 0 or index < 0:
         raise ValueError(f'seed and index must be at least 0, got {seed} and {index}')
     return np.random.default_rng([seed, index])
-
-
-def horizon_px(composition: Composition) -> float:
-    """Return the row of the horizon in the middle of the picture."""
-    K = composition.camera.K
-    return float(K[1, 2] - K[1, 1] * math.tan(composition.mounting.pitch))

@@ -132,7 +132,8 @@ def make_programs(context: moderngl.Context) -> dict[tuple[str, str], moderngl.P
             VERSION + LIGHT + CUTOUT_FRAGMENT,
         )
     }
-    surface = LIGHT + SURROUNDINGS + LIGHTING + SHADOWS + SURFACE_FRAGMENT
+    surface = f'#define MATT_GLOSS {MATT_GLOSS}\n' + LIGHT + SURROUNDINGS + LIGHTING + SHADOWS
+    surface += SURFACE_FRAGMENT
     for style in ('plain', 'textured', 'glossy plain', 'glossy textured'):
         defines = ''.join(f'#define {word.upper()}\n' for word in style.split())
         programs['picture', style] = context.program(

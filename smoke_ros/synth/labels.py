@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smoke_ros.config.synth import SynthConfig
-from smoke_ros.data.kitti import DONT_CARE, KittiObject
-from smoke_ros.structures import Box3D, FloatArray
+from smoke_ros.data.kitti import KittiObject, dont_care
+from smoke_ros.structures import Box3D
 from smoke_ros.synth.actors import Actor
 from smoke_ros.synth.scene import BACKGROUND, Viewpoint
 
@@ -117,7 +117,7 @@ def label(
             truncation = min(1.0, max(0.0, 1.0 - extent.inside_px / max(extent.area_px, 1.0)))
             labels.append(_object(box, actor.model.class_name, truncation, share, seen))
         elif seen.pixels >= SPECK_PX:
-            regions.append(dont_care(seen))
+            regions.append(dont_care(seen.bbox_xyxy_px))
     labels.sort(key=lambda item: item.location[2])
     return labels + regions
 
@@ -139,14 +139,6 @@ def occlusion_level(visible_share: float) -> int:
     return sum(visible_share < share for share in VISIBLE_SHARES)
 
 
-def dont_care(seen: Visible) -> KittiObject:
-    """Return a region that counts neither for nor against."""
-    return KittiObject(
-        (-1000.0, -1000.0, -1000.0), (-1.0, -1.0, -1.0), -10.0, DONT_CARE, -1.0, -1, -10.0,
-        seen.bbox_xyxy_px,
-    )  # fmt: skip
-
-
 def _object(
     box: Box3D, class_name: str, truncation: float, share: float, seen: Visible
 ) -> KittiObject:
@@ -154,8 +146,3 @@ def _object(
         box.location, box.dimensions, box.rotation_y, class_name, truncation,
         occlusion_level(share), box.alpha, seen.bbox_xyxy_px,
     )  # fmt: skip
-
-
-def to_array(view: Viewpoint) -> FloatArray:
-    """Return the projection matrix (3, 4) of a view's camera, as KITTI's files hold it."""
-    return np.column_stack((view.camera.K, np.zeros(3)))

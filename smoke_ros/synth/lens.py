@@ -48,20 +48,17 @@ class Lens:
 
     def distorted(self, radiance: Float32Array) -> Float32Array:
         """Return what the camera sees of a picture (H, W, 3) of the pinhole."""
-        return np.asarray(self._remap(radiance, cv2.INTER_LINEAR))
+        if not self.camera.has_distortion:
+            return radiance
+        result = cv2.remap(
+            radiance, self._map, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE  # type: ignore[call-overload]
+        )  # fmt: skip
+        return np.asarray(result, np.float32)
 
     def distorted_ids(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Return the object ids of the camera's pixels, each the nearest of the pinhole's."""
         columns, rows = np.rint(self._map).astype(int).transpose(2, 0, 1)
         return ids[np.clip(rows, 0, ids.shape[0] - 1), np.clip(columns, 0, ids.shape[1] - 1)]
-
-    def _remap(self, image: Float32Array, interpolation: int) -> npt.NDArray[np.float32]:
-        if not self.camera.has_distortion:
-            return image
-        result = cv2.remap(
-            image, self._map, None, interpolation, borderMode=cv2.BORDER_REPLICATE  # type: ignore[call-overload]
-        )  # fmt: skip
-        return np.asarray(result, np.float32)
 
 
 def _undistorted_pixels(camera: CameraModel) -> FloatArray:

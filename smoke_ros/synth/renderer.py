@@ -88,7 +88,7 @@ class Renderer:
         If there is no OpenGL, or moderngl is not installed.
     """
 
-    def __init__(self, width: int, height: int, supersampling: float = 2.0) -> None:
+    def __init__(self, width: int, height: int, supersampling: float) -> None:
         if width < 1 or height < 1 or supersampling < 1:
             raise ValueError(
                 'width, height and supersampling must be at least 1, got '

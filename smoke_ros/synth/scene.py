@@ -48,7 +48,7 @@ class Mesh:
     gloss: Float32Array
     #: (V, 2), or None without a texture; (0, 0) is the texture's top left corner.
     uv: Float32Array | None = None
-    #: (H, W, 4), sRGB and opacity (drawn where at least half), or None.
+    #: (H, W, 4), sRGB and opacity (drawn where at least 0.4), or None.
     texture: npt.NDArray[np.uint8] | None = None
     #: With fewer triangles and the same bounding box, for where it is small and for its shadow.
     coarse: Mesh | None = None
@@ -78,8 +78,6 @@ class Instance:
     #: Written to the id image; BACKGROUND or a number that no other object of the scene has. The
     #: parts of one object (a rider and the bicycle) share one.
     object_id: int = BACKGROUND
-    #: KITTI's type name of a labelled object ('Car', 'Van', ...), '' for background.
-    class_name: str = ''
 
     @property
     def dimensions(self) -> Vector3:
@@ -119,5 +117,3 @@ class Scene:
 
     instances: list[Instance]
     light: Light = field(default_factory=Light)
-    #: What stays the same between pictures (ground, road, buildings) may be drawn last.
-    seed: int = 0

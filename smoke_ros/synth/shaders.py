@@ -223,7 +223,7 @@ void main() {
     vec3 result = albedo * light;
 #ifdef GLOSSY // A branch would not do: on a processor both of its sides are run.
     float gloss = look.x;
-    if (gloss > 0.08) {
+    if (gloss > MATT_GLOSS) {
         float grazing = (1.0 - towards) * (1.0 - towards);
         float own = look.z;
         // Coated and dirty glass and waxed paint mirror more than clean glass, differently much.

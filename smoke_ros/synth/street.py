@@ -111,8 +111,6 @@ class ParkingRow:
     offset: float
     #: Of the cars against the street, radians.
     angle: float
-    #: +1 on the left side, -1 on the right.
-    side: int
 
 
 @dataclass(frozen=True)
@@ -191,7 +189,6 @@ class Street:
     """One street: what stands and drives on it comes later."""
 
     kind: StreetKind
-    name: str
     centreline: Centreline
     lanes: tuple[Lane, ...]
     strips: tuple[Strip, ...]
@@ -282,7 +279,7 @@ def _lay_out(name: str, centreline: Centreline, rng: Generator, plain: bool = Fa
         else:
             edges[side] = _add_band('grass', side, edges[side], rng.uniform(*kind.verge), strips)
     return Street(
-        kind, name, centreline, tuple(lanes), tuple(strips), tuple(rows), tuple(walks),
+        kind, centreline, tuple(lanes), tuple(strips), tuple(rows), tuple(walks),
         edges[-1], edges[+1], tuple(lines),
     )  # fmt: skip
 
@@ -324,17 +321,17 @@ def _add_parking(
         for _ in range(int(rng.integers(1, 3))):
             for _ in range(int(rng.integers(1, 3))):
                 angle = along + side * float(rng.uniform(1.2, 1.57))
-                rows.append(ParkingRow(edge + side * 2.6, angle, side))
+                rows.append(ParkingRow(edge + side * 2.6, angle))
                 edge = _add_band(surface, side, edge, 5.2, strips)
             edge = _add_band(surface, side, edge, float(rng.uniform(5.0, 7.0)), strips)
         return edge
     style = rng.random()
     if style < 0.85:
-        rows.append(ParkingRow(edge + side * 1.05, along, side))
+        rows.append(ParkingRow(edge + side * 1.05, along))
         return _add_band(surface, side, edge, 2.1, strips)
     # Angled or square to the kerb.
     angle = along + side * (math.pi / 2 if style < 0.94 else float(rng.uniform(0.6, 1.2)))
-    rows.append(ParkingRow(edge + side * 2.6, angle, side))
+    rows.append(ParkingRow(edge + side * 2.6, angle))
     return _add_band(surface, side, edge, 5.2, strips)
 
 

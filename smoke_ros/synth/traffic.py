@@ -38,8 +38,6 @@ COMMON_SPREAD, SPREADS = 0.008, (0.01, 0.035, 0.005)
 #: How far before the camera the vehicle ahead in a queue ends.
 QUEUE_GAP_M = (3.5, 10.0)
 
-#: Classes that are large and must not be taken for cars.
-LARGE = ('Truck', 'Tram', 'Bus', 'Misc')
 #: How far from the camera traffic is put, metres along its street.
 NEAREST_M, FARTHEST_M = -9.0, 100.0
 
@@ -294,7 +292,7 @@ def _add_cyclists(street: Street, cast: Cast, factor: float, crowd: Crowd, rng: 
 
 
 def _add_distractors(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -> None:
-    """Add bins, boxes, containers: things without a label, mostly beside the carriageway."""
+    """Add what is no vehicle, person or cyclist to a network, mostly beside the carriageway."""
     if not cast.distractors:
         return
     longer = 1.0 + street.travel_m / 60.0

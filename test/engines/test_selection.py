@@ -14,7 +14,7 @@ from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.detector import Detector
-from smoke_ros.engines import choose_engine, make_engine
+from smoke_ros.engines import choose_engine
 from smoke_ros.engines.selection import resolve_precision
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import build_network
@@ -39,7 +39,7 @@ def test_eager_runs_where_it_is_asked_for(network, caplog):
 
 
 def test_peaks_are_those_of_the_maps(network):
-    engine = make_engine(network, MODEL, CPU, EngineConfig(engine='eager'))
+    engine = choose_engine(network, MODEL, CPU, EngineConfig(engine='eager')).engine
     images = torch.randn(2, 3, 64, 128)
     found = engine.peaks(images, 7).numpy()
     expected = coder.select_peaks(*engine(images), 7).numpy()

@@ -7,6 +7,7 @@ from box_models import BoxModel
 
 from smoke_ros.synth.actors import Crowd, Motion, rectangles_overlap
 from smoke_ros.synth.ground import build_ground, surface_texture
+from smoke_ros.synth.scene import BACKGROUND
 from smoke_ros.synth.street import KINDS, Centreline, draw_street
 
 
@@ -125,4 +126,4 @@ def test_what_is_not_labelled_has_no_id_but_takes_its_place():
     assert crowd.add(BoxModel('bin', '', (1, 1, 1)), Motion(line, 5.0, 0.0), labelled=False)
     car = BoxModel('car', 'Car', (4.0, 1.5, 1.6))
     assert not crowd.add(car, Motion(line, 6.0, 0.0))
-    assert crowd.actors[0].instances(0.0)[0].class_name == ''
+    assert crowd.actors[0].instances(0.0)[0].object_id == BACKGROUND

@@ -29,8 +29,10 @@ TRUCKS_PER_KIND, LIGHT_LORRIES_PER_KIND = 2, 6
 PEOPLE, CYCLISTS, MOTORCYCLES, TRAILERS = 48, 20, 4, 6
 TREES, BUSHES, HEDGES, BUILDINGS, LAMPS, SIGNS = 14, 6, 6, 30, 6, 16
 
+#: Classes that are large and must not be taken for cars.
+LARGE = ('Truck', 'Tram')
 #: KITTI's types of vehicles; others of a folder, such as motorcycles, are distractors.
-VEHICLES = ('Car', 'Van', 'Truck', 'Tram')
+VEHICLES = ('Car', 'Van', *LARGE)
 
 Maker = Callable[[str, np.random.Generator], Sequence[Mesh]]
 
@@ -73,8 +75,8 @@ class Catalogue:
     vehicles: list[Model] = field(default_factory=list)
     people: list[Model] = field(default_factory=list)
     cyclists: list[Model] = field(default_factory=list)
-    #: Motorcycles, trailers, parked bicycles, bins, pillars: about as large as what is labelled,
-    #: but not.
+    #: Parked bicycles, bins, pillars: about as large as what is labelled, and no vehicle, person
+    #: or cyclist; motorcycles and trailers, which are labelled Misc.
     distractors: list[Model] = field(default_factory=list)
     trees: list[Model] = field(default_factory=list)
     #: Pieces along x, as the fences; the first fence is a guard rail.
@@ -181,7 +183,7 @@ def _make_vehicles(rng: np.random.Generator) -> list[Model]:
     # Of large kinds there are few, so every so many of all of them are held out.
     return [
         replace(model, held_out=index % HELD_OUT_EVERY == HELD_OUT_EVERY - 1)
-        if model.class_name in ('Truck', 'Tram')
+        if model.class_name in LARGE
         else model
         for index, model in enumerate(models)
     ]

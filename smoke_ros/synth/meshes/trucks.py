@@ -154,12 +154,10 @@ def make_bus(name: str, rng: np.random.Generator, *, tram: bool = False) -> Mesh
     floor = 0.3
     stripe = CARGO_LOOKS[int(rng.integers(len(CARGO_LOOKS)))]
     slope = 0.35 if tram else 0.12
-    for outline, low, high in (
-        ([(-front, floor), (front, floor), (front, 1.2), (front - slope, height - 0.25),
-          (front - slope - 0.3, height), (-front + slope * tram + 0.2, height),
-          (-front + slope * tram, height - 0.2), (-front, 1.2)], -half, half),
-    ):  # fmt: skip
-        builder.prism(outline, (low, high), PAINT)
+    outline = [(-front, floor), (front, floor), (front, 1.2), (front - slope, height - 0.25),
+               (front - slope - 0.3, height), (-front + slope * tram + 0.2, height),
+               (-front + slope * tram, height - 0.2), (-front, 1.2)]  # fmt: skip
+    builder.prism(outline, (-half, half), PAINT)
     edge = half + 0.008
     first, last = -front + 0.5, front - 0.9
     count = int((last - first) // float(rng.uniform(1.3, 1.9)))
