@@ -7,6 +7,7 @@ from perfect_outputs import small_model
 
 from smoke_ros.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
 from smoke_ros.cli import main
+from smoke_ros.coder import decode_depth
 from smoke_ros.errors import CheckpointError
 from smoke_ros.models import load_model
 from smoke_ros.network.smoke import build_network
@@ -98,7 +99,18 @@ def test_options_that_need_no_training_may_change(trained):
     assert (model.input_width, model.input_height) == (128, 64)
 
 
+def test_depths_are_scaled_against_a_bias(trained):
+    code, path = export(trained, '--scale-depths', '1.03')
+    assert code == 0
+    before, after = (load_checkpoint(each).model.depth_reference for each in (trained, path))
+    offsets = np.array([-1.5, 0.0, 2.0])
+    np.testing.assert_allclose(
+        decode_depth(offsets, after), 1.03 * decode_depth(offsets, before), rtol=1e-6
+    )
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
+    (['--scale-depths', '0'], '--scale-depths takes a factor from 0.5 to 2, got 0'),
     (['--set', 'classes=Car'], '--set takes NAME=VALUE with one of trained_on'),
     (['--set', 'top_k=many'], "--set top_k takes int, got 'many'"),
     (['--set', 'duplicate_overlap=7'], 'duplicate_overlap'),

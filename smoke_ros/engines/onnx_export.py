@@ -112,6 +112,7 @@ def metadata(loaded: LoadedModel, options: ExportOptions) -> dict[str, str]:
         'depth_spread': model.depth_spread,
         'score_tolerance_m': model.score_tolerance,
         'depth_error': model.depth_error,
+        'duplicate_overlap': model.duplicate_overlap,
         'half': options.half,
         'decoded': options.decodes,
     }
