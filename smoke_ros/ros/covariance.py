@@ -42,15 +42,15 @@ def pose_covariance(
     ray = location / distance if distance > 0.0 else np.array([0.0, 0.0, 1.0])
     # The standard deviation of Laplace's distribution is so many times the mean of its errors.
     mean = detection.depth_error
-    fraction = errors.depth_fraction if mean is None else math.sqrt(2.0) * mean
-    along = math.hypot(fraction * distance, errors.depth_floor_m)
-    pixels = errors.keypoint_feat * heatmap_pixel_px
+    fraction = errors.error_depth if mean is None else math.sqrt(2.0) * mean
+    along = math.hypot(fraction * distance, errors.error_depth_floor)
+    pixels = errors.error_keypoint * heatmap_pixel_px
     # Across, too, something remains at the camera itself, where angles no longer matter.
-    across = math.hypot(distance * pixels / camera.K[0, 0], 0.1 * errors.depth_floor_m)
+    across = math.hypot(distance * pixels / camera.K[0, 0], 0.1 * errors.error_depth_floor)
     outer = np.outer(ray, ray)
     covariance = np.zeros((6, 6))
     covariance[:3, :3] = across**2 * (np.eye(3) - outer) + along**2 * outer
-    tilt, heading = math.radians(errors.tilt_deg), math.radians(errors.heading_deg)
+    tilt, heading = math.radians(errors.error_tilt), math.radians(errors.error_heading)
     # The optical frame's y axis points down: turning about it changes the heading.
     covariance[3:, 3:] = np.diag([tilt**2, heading**2, tilt**2])
     return covariance

@@ -178,7 +178,7 @@ class SmokeNode(LifecycleNode):
         config = settings.node
         _set_threads(config)
         for camera in config.cameras:  # one by one: _release() finds those of a failed attempt
-            self._streams.append(self._open_stream(config, camera))
+            self._streams.append(self._open_stream(settings, camera))
         detector = self._load_detector(
             config.model, device=config.device, config=settings.detector
         )
@@ -197,13 +197,14 @@ class SmokeNode(LifecycleNode):
                 'nothing; choose another with the parameter model'
             )
 
-    def _open_stream(self, config: NodeConfig, camera: str) -> CameraStream:
+    def _open_stream(self, settings: Settings, camera: str) -> CameraStream:
+        config, errors = settings.node, settings.errors
         if not config.camera_info_url:
-            return CameraStream(self, config, self._log, name=camera)
+            return CameraStream(self, config, self._log, errors=errors, name=camera)
         url = config.camera_info_url.replace(CAMERA_PLACE, camera)
         calibration = calibration_from_url(url)
         try:
-            return CameraStream(self, config, self._log, calibration, name=camera)
+            return CameraStream(self, config, self._log, calibration, errors, camera)
         except ValueError as error:
             raise ValueError(f'{url}: {error}') from error
 

@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.config.options import OptionInfo, from_mapping, option_info
 
@@ -23,13 +24,17 @@ _STANDARD_PREFIXES = ('qos_overrides.',)
 
 _LARGEST_INTEGER = 2**31 - 1
 
+#: The dataclasses whose options are parameters, in the order of :class:`Settings`.
+PARTS: tuple[type, ...] = (NodeConfig, DetectorConfig, ErrorModel)
+
 
 @dataclass(frozen=True)
 class Settings:
-    """All that the node is told: its own options and the detector's."""
+    """All that the node is told: its own options, the detector's, and what covariances say."""
 
     node: NodeConfig = NodeConfig()
     detector: DetectorConfig = DetectorConfig()
+    errors: ErrorModel = ErrorModel()
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Settings:
@@ -40,7 +45,7 @@ class Settings:
         ValueError
             In one sentence, for an unknown name, or a value of the wrong type or out of range.
         """
-        groups: dict[type, dict[str, Any]] = {NodeConfig: {}, DetectorConfig: {}}
+        groups: dict[type, dict[str, Any]] = {part: {} for part in PARTS}
         for name, value in values.items():
             if name not in OWNERS:
                 raise ValueError(f'unknown parameter {name!r}' + _suggestion(name))
@@ -51,7 +56,7 @@ class Settings:
         """Return every option by its name."""
         return {
             field.name: getattr(part, field.name)
-            for part in (self.node, self.detector)
+            for part in (self.node, self.detector, self.errors)
             for field in dataclasses.fields(part)
         }
 
@@ -62,11 +67,10 @@ class Settings:
 
 
 def _fields() -> dict[str, tuple[type, dataclasses.Field[Any]]]:
-    parts = (NodeConfig, DetectorConfig)
-    return {f.name: (part, f) for part in parts for f in dataclasses.fields(part)}
+    return {f.name: (part, f) for part in PARTS for f in dataclasses.fields(part)}
 
 
-#: Which dataclass an option belongs to; the names of the two do not overlap.
+#: Which dataclass an option belongs to; their names do not overlap.
 OWNERS: dict[str, type] = {name: owner for name, (owner, _) in _fields().items()}
 
 

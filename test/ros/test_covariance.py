@@ -19,7 +19,11 @@ from smoke_ros.structures import CameraModel, Detection3D
 PIXEL = 4.0
 CAMERA = CameraModel.from_intrinsics([[500, 0, 640], [0, 500, 240], [0, 0, 1]], 1280, 480)
 ERRORS = ErrorModel(
-    depth_fraction=0.05, depth_floor_m=1e-3, keypoint_feat=1.0, heading_deg=10.0, tilt_deg=3.0
+    error_depth=0.05,
+    error_depth_floor=1e-3,
+    error_keypoint=1.0,
+    error_heading=10.0,
+    error_tilt=3.0,
 )
 
 
@@ -66,7 +70,7 @@ def test_never_claims_certainty(location):
 @pytest.mark.parametrize('correction', ['depth', 'image'])
 def test_across_the_ray_it_is_what_a_pixel_of_the_heatmap_covers(correction):
     """However the image is laid into the input for the camera's focal length."""
-    model, errors = ModelConfig(), dataclasses.replace(ERRORS, depth_floor_m=1e-3)
+    model, errors = ModelConfig(), dataclasses.replace(ERRORS, error_depth_floor=1e-3)
     K = np.array([[1115.4, 0.0, 640.0], [0.0, 1115.4, 360.0], [0.0, 0.0, 1.0]])
     camera = CameraModel(K, 1280, 720)
     maps = torch.zeros(1, 3, 1, 1), torch.zeros(1, 8, 1, 1)

@@ -1,6 +1,7 @@
 """What comes out of the node over DDS for what goes in."""
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -215,3 +216,11 @@ def test_the_node_answers_while_the_network_is_busy(start_node):
     assert bench.wait(future.done)
     assert future.result().current_state.label == 'active'
     bench.detector.idle.set()
+
+
+def test_the_covariances_of_a_network_that_predicts_no_errors_are_parameters(start_node):
+    bench = start_node(error_depth=0.2, error_heading=30.0)
+    bench.connect()
+    covariance = bench.answer(1.0).detections[0].results[0].pose.covariance
+    assert covariance[14] == pytest.approx((0.2 * CAR.location[2]) ** 2, rel=0.02)
+    assert covariance[28] == pytest.approx(math.radians(30.0) ** 2)

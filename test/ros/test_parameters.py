@@ -10,6 +10,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.parameter import Parameter
 
 from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.ros.node import SmokeNode
 from smoke_ros.ros.parameters import OWNERS, Settings, describe
@@ -63,7 +64,8 @@ def test_whole_numbers_are_taken_for_fractions():
 
 
 def test_every_option_is_a_parameter_with_its_default():
-    defaults = {**dataclasses.asdict(NodeConfig()), **dataclasses.asdict(DetectorConfig())}
+    parts = (NodeConfig(), DetectorConfig(), ErrorModel())
+    defaults = {name: value for part in parts for name, value in dataclasses.asdict(part).items()}
     assert Settings().values() == defaults
     assert set(OWNERS) == set(defaults)
 
