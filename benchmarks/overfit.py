@@ -1,4 +1,4 @@
-"""Learn six labelled KITTI frames by heart: ``python -m benchmarks.overfit DATA``.
+"""Overfit six labelled KITTI frames: ``python -m benchmarks.overfit DATA``.
 
 A network that cannot do that has a fault somewhere between the labels and the boxes, so this is
 the shortest proof that data, targets, losses, optimiser, checkpoint and decoding fit together. It

@@ -27,7 +27,7 @@ from smoke_ros.preprocess import Image, InputGeometry
 
 logger = logging.getLogger(__name__)
 
-#: Graphs that are kept: one for each combination of image sizes that comes along, in any order.
+#: Graphs that are kept: one for each combination of image sizes that occurs, in any order.
 #: Four cameras of different sizes make fifteen.
 MOST_GRAPHS = 16
 #: Runs before the capture: libraries choose their algorithms and reserve memory in these.

@@ -1,4 +1,4 @@
-"""Plain PyTorch: the engine that the others are held against."""
+"""Plain PyTorch: the engine that the others are checked against."""
 
 from __future__ import annotations
 

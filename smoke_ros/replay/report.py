@@ -28,7 +28,7 @@ def write_report(
     folder
         Of a run, or with folders of runs in it.
     requirements
-        To be held against the whole.
+        To be compared with the whole.
     how
         Thresholds and bins; the default if None.
 

@@ -14,7 +14,7 @@ from smoke_ros.replay.requirements import Requirement, Verdict, parse_requiremen
 
 DESCRIPTION = """\
 Make report.html and report.json of what smoke-ros replay wrote, without running the model again:
-with other thresholds, or to hold it against requirements. DIR is the folder of a replay, or one
+with other thresholds, or to check it against requirements. DIR is the folder of a replay, or one
 with such folders in it, whose bags are then reported together."""
 
 EXAMPLE = """\

@@ -37,7 +37,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A requirement, held against a replay."""
+    """A requirement, checked against a replay."""
 
     requirement: Requirement
     metric: Metric

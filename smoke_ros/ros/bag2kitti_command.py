@@ -1,4 +1,4 @@
-"""``smoke-ros bag2kitti BAG OUT``: a bag in KITTI's layout, for training on one's own drives."""
+"""``smoke-ros bag2kitti BAG OUT``: a bag in KITTI's layout, for training on your own drives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bags in KITTI's layout, for training and evaluation on one's own drives."""
+"""Bags in KITTI's layout, for training and evaluation on your own drives."""
 
 from __future__ import annotations
 

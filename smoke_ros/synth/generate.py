@@ -1,4 +1,4 @@
-"""Rendered data sets in KITTI's layout, by several processes, and to be gone on with later."""
+"""Rendered data sets in KITTI's layout, by several processes, to be resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _is_complete(job: Job, index: int) -> bool:
 
 
 def check_record(job: Job, more: dict[str, Any] | None = None) -> None:
-    """Write the record with what there is `more`, or hold the job against the one there.
+    """Write the record with what there is `more`, or check the job against the one there.
 
     Raises
     ------

@@ -25,7 +25,7 @@ examples:
   smoke-ros train my.yaml --init kitti_dla34_mmdet3d --set training.batch_size=8
   torchrun --nproc-per-node 4 -m smoke_ros.cli train my.yaml
 
-docs/training.md tells more: data of one's own, several GPUs and machines, fine-tuning, curves."""
+docs/training.md tells more: your own data, several GPUs and machines, fine-tuning, curves."""
 
 #: Exit code of a run whose loss became NaN.
 EXIT_NOT_FINITE = 1

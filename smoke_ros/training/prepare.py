@@ -40,7 +40,7 @@ class Job:
 
 
 def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> Job:
-    """Read the data, hold the configuration against it, and make the network.
+    """Read the data, check the configuration against it, and make the network.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The drive that the demo plays: the one that comes along, or one of KITTI's."""
+"""The drive that the demo plays: the bundled one, or one of KITTI's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Drive:
 
 
 def prepare_drive(kitti: str, frames: int, work: Path) -> Drive:
-    """Write the bag that is played: the rendered drive that comes along, or one of KITTI's.
+    """Write the bag that is played: the bundled rendered drive, or one of KITTI's.
 
     Parameters
     ----------

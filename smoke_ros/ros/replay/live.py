@@ -108,7 +108,7 @@ def replay_live(
         run = begin(request.out, dataclasses.replace(run, options=options), overwrite=overwrite)
         if frames_path(request.out).exists():
             raise FileExistsError(
-                f'{request.out} holds a live run that was cut off, which cannot be gone on with: '
+                f'{request.out} holds a live run that was cut off, which cannot be resumed: '
                 'give another folder, or --overwrite'
             )
         session = _Session(bag, camera, request, live)

@@ -1,4 +1,4 @@
-"""The folder of a run: begun, gone on with after an interruption, and finished."""
+"""The folder of a run: begun, resumed after an interruption, and finished."""
 
 from __future__ import annotations
 
