@@ -1,4 +1,4 @@
-"""Rendered data sets in KITTI's layout, by several processes, to be resumed after an interruption."""
+"""Rendered data sets in KITTI's layout, by several processes, resumed after interruptions."""
 
 from __future__ import annotations
 
