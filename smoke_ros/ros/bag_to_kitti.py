@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from smoke_ros.data.kitti import write_calibration, write_objects
 from smoke_ros.files import replacing, write_text_atomically
 from smoke_ros.preprocess import InputGeometry, undistort_image, undistortion_maps
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder, Selection
+from smoke_ros.ros.bags import BagTopic
 from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.images import BgrImage
 from smoke_ros.ros.tolerant_bag import TolerantBag
@@ -25,7 +26,7 @@ MOST_CAMERAS = 16
 
 @dataclass
 class Written:
-    """What became of a bag's frames."""
+    """What became of the frames of bags."""
 
     images: int = 0
     labels: int = 0
@@ -34,52 +35,96 @@ class Written:
 
 
 def write_kitti(
-    bag: TolerantBag,
-    cameras: Sequence[CameraTopics],
+    bags: Sequence[Path],
     out: Path,
+    find: Callable[[Mapping[str, BagTopic]], Sequence[CameraTopics]],
     *,
     selection: Selection,
     rectification: str = 'auto',
     calibration: Path | None = None,
 ) -> Written:
-    """Write image_2, calib, label_2, timestamps.txt and ImageSets/all.txt.
+    """Write image_2, calib, label_2, timestamps.txt and ImageSets of bags.
 
     Distorted images are undistorted: KITTI's layout has a place for a pinhole only. Names count
-    the frames from 000000 on; ``timestamps.txt`` has a line with name, stamp in ns and topic for
-    each. A frame without a message of ground truth gets no label file; one whose message has no
-    object gets an empty one.
+    the frames of all bags from 000000 on; ``timestamps.txt`` has a line with name, stamp in ns and
+    topic for each. A frame without a message of ground truth gets no label file; one whose message
+    has no object gets an empty one. ``ImageSets/all.txt`` lists all frames and, where there are
+    several bags, a file named after each lists those of it: splits are made of whole drives.
+
+    Parameters
+    ----------
+    bags
+        Folders, or single files.
+    out
+        The folder to write.
+    find
+        Chooses the cameras among a bag's topics.
+    selection
+        Which images of each bag.
+    rectification
+        'auto', 'raw' or 'rectified', as the node's parameter.
+    calibration
+        A file that stands for every camera info.
 
     Raises
     ------
     FileExistsError
         If ``out`` is not empty.
+    FileNotFoundError, ValueError
+        If a bag is not there, cannot be read at all, or has no such camera.
     """
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f'{out} is not empty: give another folder, or empty it')
-    decoder, lens = FrameDecoder(rectification, calibration), _Lens()
-    written, stamps = Written(), []
-    total = sum(bag.topics[camera.image].message_count for camera in cameras) // selection.stride
-    frames = BagFrames(bag, cameras, selection)
-    for frame in tqdm(frames, total=total, unit='frame', disable=None):
-        try:
-            decoded = decoder.decode(frame)
-            image = lens.undistorted(decoded.image_bgr, decoded.camera)
-        except ValueError as error:
-            written.problems.append(f'{frame.topics.image} {frame.index}: {error}')
-            continue
-        name = f'{written.images:06d}'
-        _write_frame(out, name, image, decoded)
-        stamps.append(_stamp_line(name, frame))
-        written.images += 1
-        written.labels += decoded.truth is not None
-    names = (line.split()[0] for line in stamps)
+    lists = _list_names(bags)
+    for path in bags:  # before anything is written
+        with TolerantBag(path) as bag:
+            find(bag.topics)
+    written, stamps, lens = Written(), list[str](), _Lens()
+    for path, list_name in zip(bags, lists, strict=True):
+        decoder, first = FrameDecoder(rectification, calibration), len(stamps)
+        with TolerantBag(path) as bag:
+            cameras = find(bag.topics)
+            topics = [camera.image for camera in cameras]
+            total = sum(bag.topics[topic].message_count for topic in topics) // selection.stride
+            frames = BagFrames(bag, cameras, selection)
+            problems: list[str] = []
+            for frame in tqdm(frames, desc=path.name, total=total, unit='frame', disable=None):
+                try:
+                    decoded = decoder.decode(frame)
+                    image = lens.undistorted(decoded.image_bgr, decoded.camera)
+                except ValueError as error:
+                    problems.append(f'{frame.topics.image} {frame.index}: {error}')
+                    continue
+                name = f'{written.images:06d}'
+                _write_frame(out, name, image, decoded)
+                stamps.append(_stamp_line(name, frame))
+                written.images += 1
+                written.labels += decoded.truth is not None
+            if len(stamps) == first and not problems:
+                problems.append(f'no image in what was asked for, of {", ".join(topics)}')
+            written.problems += [f'{path}: {text}' for text in problems] + bag.problems
+        if len(bags) > 1:
+            _write_list(out, list_name, stamps[first:])
     write_text_atomically(out / 'timestamps.txt', ''.join(f'{line}\n' for line in stamps))
-    write_text_atomically(out / 'ImageSets' / 'all.txt', ''.join(f'{name}\n' for name in names))
-    if not written.images and not written.problems:
-        topics = ', '.join(camera.image for camera in cameras)
-        written.problems.append(f'{bag.path}: no image in what was asked for, of {topics}')
-    written.problems += bag.problems
+    _write_list(out, 'all', stamps)
     return written
+
+
+def _list_names(bags: Sequence[Path]) -> list[str]:
+    """Return what the lists of the bags' frames are called."""
+    names = [path.resolve().name.removesuffix(path.suffix) for path in bags]
+    twice = sorted({name for name in names if names.count(name) > 1 or name == 'all'})
+    if len(bags) > 1 and twice:
+        raise ValueError(
+            f'ImageSets has a list of frames named after each bag, but {", ".join(twice)} cannot '
+            'name one: rename bags so that their names differ, and none is called all'
+        )
+    return names
+
+
+def _write_list(out: Path, name: str, stamp_lines: Sequence[str]) -> None:
+    names = ''.join(f'{line.split()[0]}\n' for line in stamp_lines)
+    write_text_atomically(out / 'ImageSets' / f'{name}.txt', names)
 
 
 def _write_frame(out: Path, name: str, image: BgrImage, decoded: DecodedFrame) -> None:

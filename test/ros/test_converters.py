@@ -144,6 +144,25 @@ def test_a_spoilt_image_costs_itself(tmp_path, caplog):
     assert len(list((tmp_path / 'out/image_2').iterdir())) == 2
 
 
+def test_several_bags_have_a_list_of_frames_each(tmp_path, capsys):
+    for name, count in (('monday', 2), ('tuesday', 3)):
+        write_small_bag(tmp_path / name, count)
+    bags = (tmp_path / 'monday', tmp_path / 'tuesday')
+    assert convert('bag2kitti', *bags, tmp_path / 'out') == 0
+    lists = {
+        path.stem: path.read_text().split() for path in (tmp_path / 'out/ImageSets').iterdir()
+    }
+    names = [f'{index:06d}' for index in range(5)]
+    assert lists == {'all': names, 'monday': names[:2], 'tuesday': names[2:]}
+    greys = [cv2.imread(str(tmp_path / f'out/image_2/{name}.png'))[0, 0, 0] for name in names]
+    assert greys == [0, 1, 0, 1, 2]
+    # Nothing is written where one of them cannot be used.
+    for other in (tmp_path / 'absent', tmp_path / 'monday'):
+        assert convert('bag2kitti', tmp_path / 'monday', other, tmp_path / 'next') == 2
+        assert not (tmp_path / 'next').exists()
+    assert 'rename bags so that their names differ' in capsys.readouterr().err
+
+
 def test_a_part_without_images_is_no_success(tmp_path, caplog):
     write_small_bag(tmp_path / 'bag', 3)
     assert convert('bag2kitti', tmp_path / 'bag', tmp_path / 'out', '--start', 99) == 1
