@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from smoke_ros.ros.demo.node_process import SMOKE_NODE, NodeProcess, isolate
+from smoke_ros.ros.node_process import SMOKE_NODE, NodeProcess, isolate
 
 TIMEOUT_S = 300.0
 SETTLE_S = 3.0

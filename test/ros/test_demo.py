@@ -25,7 +25,6 @@ from smoke_ros.resources import resource
 from smoke_ros.ros.bags import BagReader, BagWriter
 from smoke_ros.ros.demo import frames
 from smoke_ros.ros.demo.__main__ import RANDOM_SENTENCE, main
-from smoke_ros.ros.demo.node_process import NodeProcess
 from smoke_ros.ros.demo.pictures import draw_pictures
 from smoke_ros.ros.demo.session import DETECTIONS, DIAGNOSTICS, RECORDED
 from smoke_ros.ros.demo.summary import read_answers, summarise
@@ -221,18 +220,6 @@ def test_ctrl_c_stops_everything(tmp_path, drive):
     assert not node.is_running()
     left = {path.name for path in (tmp_path / 'out').iterdir()}
     assert left == {'drive', 'smoke_node.log', 'calib_cam_to_cam.txt'}
-
-
-def test_a_node_that_ends_is_reported_with_its_last_words(tmp_path):
-    node = [sys.executable, '-c', 'print("no such device"); raise SystemExit(3)']
-    deadline = time.monotonic() + 30.0
-    with (
-        pytest.raises(RuntimeError, match=r'ended with exit code 3; .*log:\n  no such device$'),
-        NodeProcess(node, {}, {}, tmp_path / 'log') as process,
-    ):
-        while time.monotonic() < deadline:
-            process.check()
-            time.sleep(0.02)
 
 
 def test_options_are_checked(capsys):

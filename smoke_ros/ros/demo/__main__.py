@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None, node_command: Sequence[str] | None =
 
 def run(config: DemoConfig, node_command: Sequence[str] | None = None) -> None:
     """Write the drive, play it, record, draw and sum up; see :func:`main`."""
-    from smoke_ros.ros.demo.node_process import SMOKE_NODE, isolate
+    from smoke_ros.ros.node_process import SMOKE_NODE, isolate
 
     isolate()
     from smoke_ros.ros.demo.frames import prepare_drive

@@ -14,7 +14,7 @@ from visualization_msgs.msg import MarkerArray
 from smoke_ros.config.demo import DemoConfig
 from smoke_ros.ros.bags import BagMessage, BagReader, BagTopic, BagWriter
 from smoke_ros.ros.demo.frames import Drive
-from smoke_ros.ros.demo.node_process import NodeProcess
+from smoke_ros.ros.node_process import NodeProcess
 from smoke_ros.ros.player import RELIABLE_DEPTH, Player, PlayReport
 from smoke_ros.ros.qos import LATCHED, RELIABLE
 from smoke_ros.ros.recorder import Recorder

@@ -243,7 +243,7 @@ def _model_and_device(args: argparse.Namespace) -> tuple[str, str]:
 
 def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[Outcome]:
     """Play one bag after the other into the node."""
-    from smoke_ros.ros.demo.node_process import isolate
+    from smoke_ros.ros.node_process import isolate
 
     isolate()  # before ROS is loaded
     from smoke_ros.ros.replay.live import LiveOptions, replay_live

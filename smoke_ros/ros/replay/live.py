@@ -19,8 +19,8 @@ from visualization_msgs.msg import MarkerArray
 from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
-from smoke_ros.ros.demo.node_process import SMOKE_NODE, NodeProcess
 from smoke_ros.ros.message_types import MessageClass
+from smoke_ros.ros.node_process import SMOKE_NODE, NodeProcess
 from smoke_ros.ros.player import Player
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock

@@ -59,7 +59,7 @@ class NodeProcess:
 
     def __enter__(self) -> NodeProcess:
         with self._log.open('wb') as log:
-            # In a session of its own, a Ctrl-C meant for the demo does not reach it first.
+            # In a session of its own, a Ctrl-C meant for this program does not reach it first.
             self._process = subprocess.Popen(
                 self._arguments, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
