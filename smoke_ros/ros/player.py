@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import ReliabilityPolicy
 
-from smoke_ros.ros.bags import BagMessage, BagReader
+from smoke_ros.ros.bags import BagMessage, BagTopic
 
 #: Messages of a topic that wait for a busy subscription, where all are to be delivered.
 RELIABLE_DEPTH = 20
@@ -28,15 +29,28 @@ class PlayReport:
     worst_delay_s: float
 
 
+class Recording(Protocol):
+    """What is played: an open bag, or a part of one."""
+
+    @property
+    def topics(self) -> Mapping[str, BagTopic]:
+        """By name."""
+        ...
+
+    def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
+        """Read the messages of some topics, in the order they were received."""
+        ...
+
+
 class Player:
-    """Publishes a bag's messages, byte for byte, under their recorded names.
+    """Publishes a recording's messages, byte for byte, under their recorded names.
 
     Parameters
     ----------
     node
         What the publishers belong to; it need not be spun.
-    reader
-        An open bag.
+    recording
+        Where they come from.
     topics
         Only these are played; all by default.
     reliable
@@ -53,16 +67,16 @@ class Player:
     def __init__(
         self,
         node: Node,
-        reader: BagReader,
+        recording: Recording,
         topics: Collection[str] | None = None,
         *,
         reliable: bool = False,
     ) -> None:
         self._node = node
-        self._reader = reader
+        self._recording = recording
         self._publishers: dict[str, Publisher] = {}
-        for name in reader.topics if topics is None else topics:
-            topic = reader.topics[name]
+        for name in recording.topics if topics is None else topics:
+            topic = recording.topics[name]
             qos = copy.copy(topic.qos)
             if reliable:
                 qos.reliability = ReliabilityPolicy.RELIABLE
@@ -99,7 +113,7 @@ class Player:
             raise ValueError(f'rate must be above 0, got {rate}')
         counts = dict.fromkeys(self._publishers, 0)
         first_ns, begun, worst = None, time.monotonic(), 0.0
-        for message in self._reader.messages(self._publishers):
+        for message in self._recording.messages(self._publishers):
             if first_ns is None:
                 if on_begin is not None:
                     on_begin(message.stamp_ns)

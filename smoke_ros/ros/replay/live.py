@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,7 @@ class _Session:
         ):
             self._record(node, writer, clock)
             window = _Window(self._bag, self._request, self._camera.info)
-            player = Player(node, window, self._played(), reliable=True)  # type: ignore[arg-type]
+            player = Player(node, window, self._played(), reliable=True)
 
             logger.info('waiting for the node to load its model')
             if not process.wait_for(
@@ -265,7 +265,7 @@ class _Session:
 
 
 class _Window:
-    """The part of a bag that is played, as :class:`Player` reads bags.
+    """The part of a bag that is played, as a :class:`~smoke_ros.ros.player.Recording`.
 
     It begins with the newest camera info before it, which may be the only one: who latches it
     records it once.
@@ -279,7 +279,7 @@ class _Window:
         """By name."""
         return self._bag.topics
 
-    def messages(self, topics: Sequence[str]) -> Iterator[BagMessage]:
+    def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         """Read messages in the order they were received."""
         first_ns = self._bag.first_ns + round(self._selection.start_s * 1e9)
         info: BagMessage | None = None
