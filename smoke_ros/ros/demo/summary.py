@@ -16,16 +16,8 @@ from smoke_ros.ros.demo.session import DETECTIONS, DIAGNOSTICS, status_values
 from smoke_ros.ros.messages import message_to_detections
 from smoke_ros.ros.player import PlayReport
 from smoke_ros.ros.stamps import stamp_ns
-from smoke_ros.ros.statistics import STAGES
+from smoke_ros.ros.statistics import STAGES, Latency
 from smoke_ros.structures import Detection3D
-
-
-@dataclass(frozen=True)
-class StageLatency:
-    """Milliseconds that a stage took, over the last frames."""
-
-    mean_ms: float
-    max_ms: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ class Summary:
     #: Frames published a second, from the first to the last.
     out_hz: float
     detections: int
-    latency: dict[str, StageLatency]
+    latency: dict[str, Latency]
 
     def write(self, path: Path) -> None:
         """Write the figures as JSON."""
@@ -120,7 +112,7 @@ def summarise(recording: Path, report: PlayReport, image_topic: str, source: str
         else 0.0,
         detections=detections,
         latency={
-            stage: StageLatency(
+            stage: Latency(
                 float(values[f'latency_{stage}_ms']), float(values[f'latency_{stage}_max_ms'])
             )
             for stage in STAGES
