@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from smoke_ros.detector import VISIBLE_FRACTION_WARNING, Detector
 from smoke_ros.ros.camera_stream import CameraStream
+from smoke_ros.ros.node_interface import DIAGNOSTICS
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.statistics import FrameStatistics, Report
 from smoke_ros.ros.throttled_log import ThrottledLog
@@ -41,7 +42,7 @@ class HealthReporter:
     def __init__(self, node: Node, log: ThrottledLog) -> None:
         self._node = node
         self._log = log
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', RELIABLE)
+        self._publisher = node.create_publisher(DiagnosticArray, DIAGNOSTICS, RELIABLE)
         self._said_of_silence: dict[str, str] = {}
 
     def publish(

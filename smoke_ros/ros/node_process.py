@@ -18,6 +18,11 @@ from smoke_ros.resources import resource
 #: The node, by the interpreter that runs this.
 SMOKE_NODE = (sys.executable, '-m', 'smoke_ros.ros.start')
 
+#: The node's output, beside what else comes of a run.
+LOG_FILE = f'{NODE_NAME}.log'
+
+#: A model may be downloaded at the start; a frame may take seconds.
+START_LIMIT_S, FINISH_LIMIT_S = 900.0, 60.0
 STOP_LIMIT_S = 15.0
 #: Between two looks at what is waited for.
 POLL_S = 0.05
@@ -95,6 +100,13 @@ class NodeProcess:
             raise RuntimeError(
                 f'the node has ended with exit code {code}; the end of its output, {self._log}:'
                 + ''.join(f'\n  {line}' for line in lines)
+            )
+
+    def wait_until_ready(self, is_ready: Callable[[], bool], check: Callable[[], None]) -> None:
+        """Wait until the node has started; as :meth:`wait_for`, and RuntimeError if it has not."""
+        if not self.wait_for(is_ready, START_LIMIT_S, check):
+            raise RuntimeError(
+                f'the node did not become ready in {START_LIMIT_S:.0f} s; see {self._log}'
             )
 
     def wait_for(

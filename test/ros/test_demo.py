@@ -26,9 +26,10 @@ from smoke_ros.ros.bags import BagReader, BagWriter
 from smoke_ros.ros.demo import frames
 from smoke_ros.ros.demo.__main__ import RANDOM_SENTENCE, main
 from smoke_ros.ros.demo.pictures import draw_pictures
-from smoke_ros.ros.demo.session import DETECTIONS, DIAGNOSTICS, RECORDED
+from smoke_ros.ros.demo.session import RECORDED
 from smoke_ros.ros.demo.summary import read_answers, summarise
 from smoke_ros.ros.messages import detections_to_message
+from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS
 from smoke_ros.ros.player import PlayReport
 from smoke_ros.ros.stamps import stamp_message
 

@@ -14,27 +14,30 @@ from visualization_msgs.msg import MarkerArray
 from smoke_ros.config.demo import DemoConfig
 from smoke_ros.ros.bags import BagMessage, BagReader, BagTopic, BagWriter
 from smoke_ros.ros.demo.frames import Drive
-from smoke_ros.ros.node_process import NodeProcess
+from smoke_ros.ros.node_interface import (
+    DETECTIONS,
+    DIAGNOSTICS,
+    LABEL_INFO,
+    MARKERS,
+    VISION_INFO,
+    read_status,
+)
+from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, NodeProcess
 from smoke_ros.ros.player import RELIABLE_DEPTH, Player, PlayReport
 from smoke_ros.ros.qos import LATCHED, RELIABLE
 from smoke_ros.ros.recorder import Recorder
 from smoke_ros.ros.spinning import spinning_node
 from smoke_ros.ros.stamps import stamp_ns
 
-DETECTIONS = '/smoke_node/detections'
-DIAGNOSTICS = '/diagnostics'
-
 #: What the node publishes, apart from the debug image, which is drawn only for those who look.
 RECORDED = {
     DETECTIONS: (Detection3DArray, RELIABLE),
-    '/smoke_node/markers': (MarkerArray, RELIABLE),
-    '/smoke_node/vision_info': (VisionInfo, LATCHED),
-    '/smoke_node/label_info': (LabelInfo, LATCHED),
+    MARKERS: (MarkerArray, RELIABLE),
+    VISION_INFO: (VisionInfo, LATCHED),
+    LABEL_INFO: (LabelInfo, LATCHED),
     DIAGNOSTICS: (DiagnosticArray, RELIABLE),
 }
 
-#: A model may be downloaded at the start; a frame may take seconds.
-START_LIMIT_S, FINISH_LIMIT_S = 900.0, 60.0
 #: The node reports its counts every second; in the first reports frames may be on their way.
 STATUSES = 2
 
@@ -72,7 +75,7 @@ def play_into_node(
     }
     topics = (camera.image, camera.info)
     remappings = {'image': camera.image, 'camera_info': camera.info}
-    log = recording.with_name('smoke_node.log')
+    log = recording.with_name(LOG_FILE)
     with (
         BagWriter(recording, overwrite=True) as writer,
         BagReader(drive.bag) as reader,
@@ -87,14 +90,9 @@ def play_into_node(
         player = Player(node, reader, topics, reliable=True)
 
         print('Waiting for the node to load its model ...', flush=True)
-        if not process.wait_for(
-            lambda: progress.is_active and all(map(player.subscribers, topics)),
-            START_LIMIT_S,
-            check,
-        ):
-            raise RuntimeError(
-                f'the node did not become ready in {START_LIMIT_S:.0f} s; see {log}'
-            )
+        process.wait_until_ready(
+            lambda: progress.is_active and all(map(player.subscribers, topics)), check
+        )
         report, last_ns = _play(player, reader.topics[camera.image], config.rate)
         process.wait_for(progress.follow_to_the_end(last_ns), FINISH_LIMIT_S, check)
         check()
@@ -130,8 +128,9 @@ class _Progress:
 
     def hear_status(self, data: bytes) -> None:
         """Take a serialized DiagnosticArray."""
-        values = status_values(deserialize_message(data, DiagnosticArray))
-        if values:
+        status = read_status(deserialize_message(data, DiagnosticArray))
+        if status is not None:
+            values = status.values
             self.is_active = values['state'] == 'active'
             done = ('frames_out', 'frames_dropped', 'frames_refused')
             self._in_work = int(values['frames_in']) - sum(int(values[name]) for name in done)
@@ -157,12 +156,3 @@ class _Progress:
             return bool(done_at) and self._status_count > done_at[0]
 
         return is_done
-
-
-def status_values(message: DiagnosticArray) -> dict[str, str]:
-    """Return the values of the node's status; empty where another's was published."""
-    for status in message.status:
-        values = {pair.key: pair.value for pair in status.values}
-        if 'frames_in' in values:
-            return values
-    return {}

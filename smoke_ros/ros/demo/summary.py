@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.files import write_text_atomically
 from smoke_ros.ros.bags import BagReader
-from smoke_ros.ros.demo.session import DETECTIONS, DIAGNOSTICS, status_values
 from smoke_ros.ros.messages import message_to_detections
+from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, read_status
 from smoke_ros.ros.player import PlayReport
 from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.statistics import STAGES, Latency
@@ -85,12 +86,13 @@ def summarise(recording: Path, report: PlayReport, image_topic: str, source: str
     source
         The drive, in words.
     """
-    values: dict[str, str] = {}
+    values: Mapping[str, str] = {}
     received_ns, detections = [], 0
     with BagReader(recording) as bag:
         for message in bag.messages([DETECTIONS, DIAGNOSTICS]):
             if message.topic == DIAGNOSTICS:
-                values = status_values(message.decode(DiagnosticArray)) or values
+                status = read_status(message.decode(DiagnosticArray))
+                values = values if status is None else status.values
             else:
                 received_ns.append(message.stamp_ns)
                 detections += len(message.decode(Detection3DArray).detections)

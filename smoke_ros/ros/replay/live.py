@@ -20,7 +20,8 @@ from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
 from smoke_ros.ros.message_types import MessageClass
-from smoke_ros.ros.node_process import SMOKE_NODE, NodeProcess
+from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, MARKERS
+from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, SMOKE_NODE, NodeProcess
 from smoke_ros.ros.player import Player
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
@@ -28,7 +29,6 @@ from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.live_records import NodeReport, record_frames
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.offline import BAG_FOLDER
-from smoke_ros.ros.replay.output_bag import NODE
 from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.replay.run_folder import begin, describe_run, finish, frames_path
 from smoke_ros.ros.spinning import spinning_node
@@ -36,16 +36,12 @@ from smoke_ros.ros.tolerant_bag import TolerantBag
 
 logger = logging.getLogger(__name__)
 
-LOG_FILE = 'smoke_node.log'
-
-#: A model may be downloaded at the start; a frame may take seconds.
-START_LIMIT_S, FINISH_LIMIT_S = 900.0, 60.0
 #: The node reports its counts every second.
 REPORT_S = 1.5
 #: A player that is later than this spoils the measured latencies.
 WORST_DELAY_S = 0.01
 
-_RECORDED = {f'{NODE}/detections': Detection3DArray, f'{NODE}/markers': MarkerArray}
+_RECORDED = {DETECTIONS: Detection3DArray, MARKERS: MarkerArray}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,12 +169,7 @@ class _Session:
             player = Player(node, window, self._played(), reliable=True)
 
             logger.info('waiting for the node to load its model')
-            if not process.wait_for(
-                lambda: all(map(player.subscribers, self._played())), START_LIMIT_S, check
-            ):
-                raise RuntimeError(
-                    f'the node did not become ready in {START_LIMIT_S:.0f} s; see {out / LOG_FILE}'
-                )
+            process.wait_until_ready(lambda: all(map(player.subscribers, self._played())), check)
             with LoadMonitor(process.pid) as monitor:
                 self._play(player, clock)
                 played = time.monotonic()
@@ -254,7 +245,7 @@ class _Session:
         def hear(message: DiagnosticArray) -> None:
             self.report.hear(message)
 
-        node.create_subscription(DiagnosticArray, '/diagnostics', hear, RELIABLE)
+        node.create_subscription(DiagnosticArray, DIAGNOSTICS, hear, RELIABLE)
 
     def _played(self) -> list[str]:
         names = (self._camera.image, self._camera.info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from vision_msgs.msg import Detection3DArray
@@ -22,19 +22,20 @@ from smoke_ros.replay.records import (
 from smoke_ros.replay.thumbnails import Thumbnails
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
 from smoke_ros.ros.bags import BagMessage, BagReader
+from smoke_ros.ros.camera_stream import SAME_CLOCK_S
 from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.messages import message_to_detections, with_image_box
+from smoke_ros.ros.node_interface import DETECTIONS, read_status
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.offline import BAG_FOLDER, RESULTS_FOLDER
-from smoke_ros.ros.replay.output_bag import NODE
 from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.replay.run_folder import frames_path
 from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import Detection3D
 
-#: Stamps that are further from the time of recording are of another clock.
-SAME_CLOCK_NS = 60 * 10**9
+#: As the node judges stamps; here by the time of recording.
+SAME_CLOCK_NS = round(1e9 * SAME_CLOCK_S)
 
 #: How long before and after an image, which the player may send a little late, its answer is
 #: looked for; at a multiple of the recorded pace that much longer in bag time.
@@ -58,21 +59,21 @@ class NodeReport:
     """
 
     def __init__(self) -> None:
-        self.values: dict[str, str] = {}
+        self.values: Mapping[str, str] = {}
         self.complaint = ''
         self._heard = self._changed = 0.0
 
     def hear(self, message: DiagnosticArray) -> None:
         """Take what was published on /diagnostics."""
-        for status in message.status:
-            values = {pair.key: pair.value for pair in status.values}
-            if 'frames_in' in values:
-                before, self.values = self._ended(), values
-                self._heard = time.monotonic()
-                if status.level in (DiagnosticStatus.WARN, DiagnosticStatus.ERROR):
-                    self.complaint = status.message
-                if self._ended() != before:
-                    self._changed = self._heard
+        status = read_status(message)
+        if status is None:
+            return
+        before, self.values = self._ended(), status.values
+        self._heard = time.monotonic()
+        if status.level in (DiagnosticStatus.WARN, DiagnosticStatus.ERROR):
+            self.complaint = status.message
+        if self._ended() != before:
+            self._changed = self._heard
 
     def count(self, name: str) -> int:
         """Return one of its counts; 0 where it was not heard of."""
@@ -152,7 +153,7 @@ class _Answers:
 
     def __init__(self, recorded: BagReader, rate: float) -> None:
         self._longest_ns = round(LONGEST_ANSWER_NS * max(rate, 1.0))
-        self._messages = recorded.messages([f'{NODE}/detections'])
+        self._messages = recorded.messages([DETECTIONS])
         self._next: BagMessage | None = next(self._messages, None)
         #: Arrival and message of the answers to an image's stamp, the first come first.
         self._near: dict[int, deque[tuple[int, Detection3DArray]]] = {}

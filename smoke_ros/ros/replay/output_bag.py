@@ -25,14 +25,13 @@ from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import bgr_to_image
 from smoke_ros.ros.markers import detections_to_markers, objects_to_markers
 from smoke_ros.ros.messages import detections_to_message
+from smoke_ros.ros.node_interface import NODE
 from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.replay.request import ReplayRequest
 from smoke_ros.ros.stamps import stamp_message
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import CameraModel, Detection3D, FloatArray
 
-#: The node's own names, which config/smoke.rviz shows.
-NODE = '/smoke_node'
 #: Beside the bag.
 RERUN_FILE = 'replay.rrd'
 
