@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.detector import CameraSetup, StageTimes
 from smoke_ros.preprocess import InputGeometry
@@ -25,7 +26,7 @@ class FakeDetector:
 
     def __init__(self, detections=(CAR, PEDESTRIAN)) -> None:
         self.model = ModelConfig()
-        self.info = SimpleNamespace(name='fake', sha256='fa' * 32)
+        self.info = SimpleNamespace(name='fake', sha256='fa' * 32, training=TrainingRecord())
         self.device = 'cpu'
         self.engine_summary = 'fake, float32'
         self.detections = list(detections)

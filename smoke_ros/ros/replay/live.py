@@ -28,9 +28,8 @@ from smoke_ros.ros.replay.bag_clock import BagClock
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.live_records import NodeReport, record_frames
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
-from smoke_ros.ros.replay.offline import BAG_FOLDER
 from smoke_ros.ros.replay.request import ReplayRequest
-from smoke_ros.ros.replay.run_folder import begin, describe_run, finish, frames_path
+from smoke_ros.ros.replay.run_folder import bag_path, begin, describe_run, finish, frames_path
 from smoke_ros.ros.spinning import spinning_node
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
@@ -159,7 +158,7 @@ class _Session:
         """Play, and record until the node has done its last frame."""
         out = self._request.out
         with (
-            BagWriter(out / BAG_FOLDER, self._request.storage, overwrite=True) as writer,
+            BagWriter(bag_path(out), self._request.storage, overwrite=True) as writer,
             self._node_process(out / LOG_FILE) as process,
             spinning_node('smoke_replay') as (node, check),
             BagClock(node, self._first_ns(), self._live.rate) as clock,

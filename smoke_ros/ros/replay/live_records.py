@@ -10,26 +10,18 @@ from collections.abc import Iterator, Mapping
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from vision_msgs.msg import Detection3DArray
 
-from smoke_ros.data.kitti import detection_to_object, write_objects
-from smoke_ros.replay.records import (
-    DROPPED,
-    FAILED,
-    PROCESSED,
-    FrameAppender,
-    FrameRecord,
-    topic_folder,
-)
+from smoke_ros.replay.records import DROPPED, FAILED, FrameAppender
 from smoke_ros.replay.thumbnails import Thumbnails
-from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
+from smoke_ros.ros.bag_frames import BagFrame, BagFrames, FrameDecoder
 from smoke_ros.ros.bags import BagMessage, BagReader
 from smoke_ros.ros.camera_stream import SAME_CLOCK_S
 from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.messages import message_to_detections, with_image_box
 from smoke_ros.ros.node_interface import DETECTIONS, read_status
+from smoke_ros.ros.replay.frame_records import begin_record, failed_record, write_results
 from smoke_ros.ros.replay.labels import LabelFolder
-from smoke_ros.ros.replay.offline import BAG_FOLDER, RESULTS_FOLDER
 from smoke_ros.ros.replay.request import ReplayRequest
-from smoke_ros.ros.replay.run_folder import frames_path
+from smoke_ros.ros.replay.run_folder import bag_path, frames_path
 from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import Detection3D
@@ -117,16 +109,16 @@ def record_frames(
     decoder = FrameDecoder(request.rectification, request.calibration)
     thumbnails = Thumbnails(request.out, camera.image)
     with (
-        BagReader(request.out / BAG_FOLDER) as recorded,
+        BagReader(bag_path(request.out)) as recorded,
         FrameAppender(frames_path(request.out)) as appender,
     ):
         answers = _Answers(recorded, rate)
         for frame in BagFrames(bag, [camera], request.selection):
             try:
                 decoded = decoder.decode(frame)
-                record = _record(frame, decoded, request, labels)
+                record = begin_record(frame, decoded, request, labels)
             except ValueError as error:
-                appender.append(_lost(frame, request, FAILED, str(error)))
+                appender.append(failed_record(frame, request, str(error)))
                 yield FAILED
                 continue
             answer = answers.take(frame.stamp_ns, frame.received_ns)
@@ -139,7 +131,7 @@ def record_frames(
                     detections=tuple(with_image_box(item, decoded.camera) for item in found),
                     latency_ms=_latency_ms(frame, arrived_ns, rate),
                 )
-                _write_results(request, record)
+                write_results(request, record)
                 thumbnails.offer(record, decoded.image_bgr, decoded.camera)
             appender.append(record)
             yield record.status
@@ -191,25 +183,6 @@ class _Answers:
             del self._near[stamp]
 
 
-def _record(
-    frame: BagFrame, decoded: DecodedFrame, request: ReplayRequest, labels: LabelFolder | None
-) -> FrameRecord:
-    truth = decoded.truth
-    if labels is not None:
-        truth = labels.read(
-            frame.topics.image, frame.index, frame.stamp_ns, decoded.label_offset
-        )  # fmt: skip
-    return FrameRecord.of_camera(
-        decoded.camera,
-        bag=str(request.bag),
-        topic=frame.topics.image,
-        index=frame.index,
-        stamp_ns=frame.stamp_ns,
-        status=PROCESSED,
-        ground_truth=None if truth is None else tuple(truth),
-    )
-
-
 def _latency_ms(frame: BagFrame, arrived_ns: int, rate: float) -> float:
     """Return the time from stamp to publication, as it would have been on the vehicle."""
     underway_ns = frame.received_ns - frame.stamp_ns
@@ -225,20 +198,3 @@ def _why_dropped(report: NodeReport) -> str:
     if report.complaint:
         reason += f'; it said: {report.complaint}'
     return reason
-
-
-def _lost(frame: BagFrame, request: ReplayRequest, status: str, reason: str) -> FrameRecord:
-    return FrameRecord(
-        bag=str(request.bag),
-        topic=frame.topics.image,
-        index=frame.index,
-        stamp_ns=frame.stamp_ns,
-        status=status,
-        reason=reason,
-    )
-
-
-def _write_results(request: ReplayRequest, record: FrameRecord) -> None:
-    folder = request.out / RESULTS_FOLDER / topic_folder(record.topic)
-    objects = [detection_to_object(detection) for detection in record.detections]
-    write_objects(folder / f'{record.index:06d}.txt', objects)

@@ -11,32 +11,33 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from smoke_ros.data.kitti import detection_to_object, write_objects
 from smoke_ros.detector import Detector
 from smoke_ros.evaluation.run_info import RunInfo, write_run_info
 from smoke_ros.replay.records import (
-    FAILED,
     OFFLINE,
-    PROCESSED,
     FrameAppender,
     FrameRecord,
     RunRecord,
     read_frames,
-    topic_folder,
 )
 from smoke_ros.replay.thumbnails import Thumbnails
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
+from smoke_ros.ros.replay.frame_records import begin_record, failed_record, write_results
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.output_bag import write_output_bag
 from smoke_ros.ros.replay.request import ReplayRequest
-from smoke_ros.ros.replay.run_folder import begin, describe_run, finish, frames_path
+from smoke_ros.ros.replay.run_folder import (
+    bag_path,
+    begin,
+    describe_run,
+    finish,
+    frames_path,
+    results_folder,
+)
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
 logger = logging.getLogger(__name__)
-
-RESULTS_FOLDER = 'detections'
-BAG_FOLDER = 'bag'
 
 
 def replay_offline(
@@ -76,7 +77,7 @@ def replay_offline(
         replay = _Replay(request, detector, cameras, labels)
         replay.run(bag)
         write_output_bag(
-            request.out / BAG_FOLDER, bag, cameras, read_frames(frames_path(request.out)),
+            bag_path(request.out), bag, cameras, read_frames(frames_path(request.out)),
             request,
             lambda camera: detector.camera_setup(camera).heatmap_pixel_px,
         )  # fmt: skip
@@ -119,7 +120,8 @@ class _Replay:
         out = self._request.out
         frames = BagFrames(bag, self._cameras, self._request.selection)
         with FrameAppender(frames_path(out)) as appender:
-            offered = self._write_run_infos()
+            self._write_run_infos()
+            offered = Counter(record.topic for record in read_frames(frames_path(out)))
             done = sum(offered.values())
             for camera in self._cameras:
                 self._thumbnails[camera.image] = Thumbnails(
@@ -142,22 +144,15 @@ class _Replay:
             decoded = self._decoder.decode(frame)
             record = self._detect(frame, decoded, begun)
         except ValueError as error:
-            appender.append(_failed(frame, str(self._request.bag), str(error)))
+            appender.append(failed_record(frame, self._request, str(error)))
             return
-        name = f'{frame.index:06d}.txt'
-        folder = self._request.out / RESULTS_FOLDER / topic_folder(record.topic)
-        write_objects(folder / name, [detection_to_object(d) for d in record.detections])
+        write_results(self._request, record)
         self._thumbnails[record.topic].offer(record, decoded.image_bgr, decoded.camera)
         # Last, for what is recorded is not done again.
         appender.append(record)
 
     def _detect(self, frame: BagFrame, decoded: DecodedFrame, begun: float) -> FrameRecord:
-        truth = decoded.truth
-        topic = frame.topics.image
-        if self._labels is not None:
-            truth = self._labels.read(
-                topic, frame.index, frame.stamp_ns, decoded.label_offset
-            )  # fmt: skip
+        record = begin_record(frame, decoded, self._request, self._labels)
         converted = time.perf_counter()
         config = self._request.detector
         (detections,), times = self._detector.detect_timed(
@@ -171,28 +166,14 @@ class _Replay:
             'decode': times.decode_ms,
             'total': 1e3 * (time.perf_counter() - begun),
         }
-        return FrameRecord.of_camera(
-            decoded.camera,
-            bag=str(self._request.bag),
-            topic=topic,
-            index=frame.index,
-            stamp_ns=frame.stamp_ns,
-            status=PROCESSED,
-            detections=tuple(detections),
-            ground_truth=None if truth is None else tuple(truth),
-            stages_ms=stages,
-        )
+        return dataclasses.replace(record, detections=tuple(detections), stages_ms=stages)
 
-    def _write_run_infos(self) -> Counter[str]:
-        """Write who makes the results into their folders; return the frames done, by topic."""
-        info, model = self._detector.info, self._detector.model
+    def _write_run_infos(self) -> None:
+        """Write who makes the results into their folders."""
+        info, trained_on = self._detector.info, self._detector.model.trained_on
+        made_by = RunInfo(info.name, info.sha256, trained_on, info.training.frames)
         for camera in self._cameras:
-            folder = self._request.out / RESULTS_FOLDER / topic_folder(camera.image)
-            training = getattr(info, 'training', None)
-            frames = training.frames if training is not None else ()
-            write_run_info(folder, RunInfo(info.name, info.sha256, model.trained_on, frames))
-        path = frames_path(self._request.out)
-        return Counter(record.topic for record in read_frames(path))
+            write_run_info(results_folder(self._request.out, camera.image), made_by)
 
     def _progress(self, bag: TolerantBag, done: int) -> tqdm:
         """Return a bar with rate and time left."""
@@ -203,14 +184,3 @@ class _Replay:
             total = round(total * min(1.0, min(left, selection.duration_s) / bag.duration_s))
         total = -(-total // selection.stride)
         return tqdm(total=total, initial=done, unit='frame', disable=None)
-
-
-def _failed(frame: BagFrame, bag: str, reason: str) -> FrameRecord:
-    return FrameRecord(
-        bag=bag,
-        topic=frame.topics.image,
-        index=frame.index,
-        stamp_ns=frame.stamp_ns,
-        status=FAILED,
-        reason=reason,
-    )

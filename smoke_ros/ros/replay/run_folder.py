@@ -15,10 +15,20 @@ import numpy as np
 import torch
 
 from smoke_ros import __version__
-from smoke_ros.replay.records import FRAMES_FILE, RUN_FILE, RunRecord, read_run, write_run
+from smoke_ros.replay.records import (
+    FRAMES_FILE,
+    RUN_FILE,
+    RunRecord,
+    read_run,
+    topic_folder,
+    write_run,
+)
 from smoke_ros.ros.replay.request import ReplayRequest
 
 logger = logging.getLogger(__name__)
+
+RESULTS_FOLDER = 'detections'
+BAG_FOLDER = 'bag'
 
 #: What has to be the same for a run to go on where it was interrupted.
 IDENTITY = ('mode', 'smoke_ros', 'model', 'device', 'bags', 'topics', 'options')
@@ -106,6 +116,16 @@ def finish(folder: Path, run: RunRecord) -> RunRecord:
 def frames_path(folder: Path) -> Path:
     """Return where the frames of a run are recorded."""
     return folder / FRAMES_FILE
+
+
+def results_folder(folder: Path, topic: str) -> Path:
+    """Return where the result files of a camera are, by its image topic."""
+    return folder / RESULTS_FOLDER / topic_folder(topic)
+
+
+def bag_path(folder: Path) -> Path:
+    """Return where the bag of what was found is."""
+    return folder / BAG_FOLDER
 
 
 def now() -> str:

@@ -1,0 +1,56 @@
+"""From a frame of a bag to its record and its result file, for offline and live replays alike."""
+
+from __future__ import annotations
+
+from smoke_ros.data.kitti import detection_to_object, write_objects
+from smoke_ros.replay.records import FAILED, PROCESSED, FrameRecord
+from smoke_ros.ros.bag_frames import BagFrame, DecodedFrame
+from smoke_ros.ros.replay.labels import LabelFolder
+from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.replay.run_folder import results_folder
+
+
+def begin_record(
+    frame: BagFrame, decoded: DecodedFrame, request: ReplayRequest, labels: LabelFolder | None
+) -> FrameRecord:
+    """Return the record of a frame that can be used, without what is found in it.
+
+    Its ground truth is that of the label files where there are any, else that of the bag.
+
+    Raises
+    ------
+    KittiFormatError
+        If its label file is damaged.
+    """
+    truth = decoded.truth
+    if labels is not None:
+        topic = frame.topics.image
+        truth = labels.read(topic, frame.index, frame.stamp_ns, decoded.label_offset)
+    return FrameRecord.of_camera(
+        decoded.camera,
+        bag=str(request.bag),
+        topic=frame.topics.image,
+        index=frame.index,
+        stamp_ns=frame.stamp_ns,
+        status=PROCESSED,
+        ground_truth=None if truth is None else tuple(truth),
+    )
+
+
+def failed_record(frame: BagFrame, request: ReplayRequest, reason: str) -> FrameRecord:
+    """Return the record of a frame that cannot be used."""
+    return FrameRecord(
+        bag=str(request.bag),
+        topic=frame.topics.image,
+        index=frame.index,
+        stamp_ns=frame.stamp_ns,
+        status=FAILED,
+        reason=reason,
+    )
+
+
+def write_results(request: ReplayRequest, record: FrameRecord) -> None:
+    """Write the detections of a frame as one of KITTI's result files."""
+    folder = results_folder(request.out, record.topic)
+    objects = [detection_to_object(detection) for detection in record.detections]
+    write_objects(folder / f'{record.index:06d}.txt', objects)
