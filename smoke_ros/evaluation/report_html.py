@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from smoke_ros.evaluation.evaluate import ClassEvaluation, Evaluation
 from smoke_ros.evaluation.frames import Provenance
 from smoke_ros.evaluation.plots import calibration_svg, distance_svg, precision_recall_svg
-from smoke_ros.evaluation.tables import Table, calibration_table, class_tables, summary_table
+from smoke_ros.evaluation.tables import (
+    AVERAGE_PRECISION,
+    DEPTH,
+    Table,
+    calibration_table,
+    class_tables,
+    summary_table,
+)
 
 STYLE = """
 body { font-family: sans-serif; max-width: 1120px; margin: 2em auto; padding: 0 1em; color: #222; }
@@ -51,14 +59,14 @@ def class_section(evaluation: Evaluation, part: ClassEvaluation) -> list[str]:
     """Return the tables and plots of one class."""
     if not part.objects and not part.detections:
         return ['<p>Neither labelled nor detected.</p>']
-    tables = {table.title: format_table(table) for table in class_tables(evaluation, part)}
+    plots = {AVERAGE_PRECISION: precision_recall_svg(part)}
+    if part.objects:
+        plots[DEPTH] = distance_svg(part)
     section = []
-    for title, table in tables.items():
-        section.append(table)
-        if title.startswith('Average precision'):
-            section.append(precision_recall_svg(part))
-        elif title.startswith('Recall and depth') and part.objects:
-            section.append(distance_svg(part))
+    for key, table in class_tables(evaluation, part).items():
+        section.append(format_table(table))
+        if key in plots:
+            section.append(plots[key])
     return [*section, format_table(calibration_table(part)), calibration_svg(part)]
 
 
@@ -67,14 +75,21 @@ def _summary(table: Table) -> str:
     return f'<table class="summary">{rows}</table>'
 
 
-def format_table(table: Table) -> str:
-    """Return a table with its title as HTML."""
-    rows = ''.join(f'<tr>{_cells(row, "td")}</tr>' for row in table.rows)
+def format_table(table: Table, row_class: Callable[[tuple[str, ...]], str] | None = None) -> str:
+    """Return a table with its title as HTML; ``row_class`` gives a row's class, or ''."""
+    rows = ''.join(
+        f'{_row_tag(row_class(row) if row_class else "")}{_cells(row, "td")}</tr>'
+        for row in table.rows
+    )
     note = f'<p class="small">{escape(table.note)}</p>' if table.note else ''
     return (
         f'<h3>{escape(table.title)}</h3><table><tr>{_cells(table.header, "th")}</tr>{rows}</table>'
         + note
     )
+
+
+def _row_tag(name: str) -> str:
+    return f'<tr class="{escape(name)}">' if name else '<tr>'
 
 
 def _cells(cells: tuple[str, ...], tag: str) -> str:

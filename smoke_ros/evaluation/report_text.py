@@ -15,7 +15,7 @@ def format_text(evaluation: Evaluation, provenance: Provenance) -> str:
     for part in evaluation.classes:
         parts.append(f'\n=== {part.class_name} ===')
         if part.objects or part.detections:
-            tables = class_tables(evaluation, part)
+            tables = class_tables(evaluation, part).values()
             parts += [f'\n{table.title}\n{format_text_table(table)}' for table in tables]
         else:
             parts.append('neither labelled nor detected')

@@ -22,6 +22,9 @@ from smoke_ros.evaluation.frames import Provenance
 #: Stands where there is nothing to give a figure for.
 NOTHING = '-'
 
+#: Keys of the tables of a class that have a plot beside them.
+AVERAGE_PRECISION, DEPTH = 'average_precision', 'depth'
+
 
 @dataclass(frozen=True)
 class Table:
@@ -55,20 +58,20 @@ def summary_table(evaluation: Evaluation, provenance: Provenance) -> Table:
     return Table('Summary', ('', ''), tuple(rows))
 
 
-def class_tables(evaluation: Evaluation, part: ClassEvaluation) -> list[Table]:
-    """Return the tables of one class."""
-    errors = part.errors
-    return [
-        _average_precision_table(part),
-        _precision_recall_table(part, evaluation.config.score_threshold),
-        _depth_table(errors),
-        _heading_table(errors),
-        _size_table(errors),
-        _recall_table('Recall by occlusion', errors.recall_by_occlusion),
-        _recall_table('Recall by truncation', errors.recall_by_truncation),
-        _false_boxes_table(part, evaluation.frames),
-        _working_points_table(part, evaluation.config.clear_distance_m),
-    ]
+def class_tables(evaluation: Evaluation, part: ClassEvaluation) -> dict[str, Table]:
+    """Return the tables of one class in their order, by keys that outlast a change of title."""
+    errors, config = part.errors, evaluation.config
+    return {
+        AVERAGE_PRECISION: _average_precision_table(part),
+        'precision_recall': _precision_recall_table(part, config.score_threshold),
+        DEPTH: _depth_table(errors),
+        'heading': _heading_table(errors),
+        'size': _size_table(errors),
+        'occlusion': _recall_table('Recall by occlusion', errors.recall_by_occlusion),
+        'truncation': _recall_table('Recall by truncation', errors.recall_by_truncation),
+        'false_boxes': _false_boxes_table(part, evaluation.frames),
+        'working_points': _working_points_table(part, config.clear_distance_m),
+    }
 
 
 def calibration_table(part: ClassEvaluation) -> Table:

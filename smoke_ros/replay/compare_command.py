@@ -8,7 +8,6 @@ from pathlib import Path
 
 from smoke_ros.evaluation.report_html import STYLE, format_table
 from smoke_ros.evaluation.report_text import format_text_table
-from smoke_ros.evaluation.tables import Table
 from smoke_ros.files import write_text_atomically
 from smoke_ros.replay.compare import Comparison, changes_table, compare_reports, read_report
 
@@ -72,7 +71,7 @@ def _conclusion(comparison: Comparison) -> str:
 
 
 def _page(comparison: Comparison, before: str, after: str) -> str:
-    table = changes_table(comparison)
+    table = format_table(changes_table(comparison), _row_class)
     names = f'A: {before} ({comparison.models[0]})', f'B: {after} ({comparison.models[1]})'
     notes = ''.join(f'<p class="note">{escape(text)}</p>' for text in comparison.differences)
     kind = 'warning' if comparison.worse else 'note'
@@ -80,14 +79,11 @@ def _page(comparison: Comparison, before: str, after: str) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Two replays</title>'
         f'<style>{STYLE}{ROW_STYLE}</style></head>\n<body><h1>Two replays</h1>'
         f'<p>{escape(names[0])}<br>{escape(names[1])}</p>{notes}'
-        f'<p class="{kind}">{escape(_conclusion(comparison))}</p>{_coloured(table)}'
+        f'<p class="{kind}">{escape(_conclusion(comparison))}</p>{table}'
         '</body></html>\n'
     )
 
 
-def _coloured(table: Table) -> str:
-    """Format the table, its rows marked by what is in their last cell."""
-    header, *rows = format_table(table).split('<tr>')
-    heading, body = rows[0], rows[1:]
-    marked = [f'<tr class="{row[-1]}">{text}' for row, text in zip(table.rows, body, strict=True)]
-    return header + '<tr>' + heading + ''.join(marked)
+def _row_class(row: tuple[str, ...]) -> str:
+    """Return the verdict on a metric, which is in the last cell: see :data:`ROW_STYLE`."""
+    return row[-1]

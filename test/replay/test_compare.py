@@ -88,8 +88,8 @@ def write(tmp_path):
 
 
 def test_command_names_what_got_worse(write, tmp_path, capsys):
-    a = write('a', jitter_ms=(5.0, 'lower'), frames_processed=(9.0, 'higher'))
-    b = write('b', jitter_ms=(50.0, 'lower'), frames_processed=(19.0, 'higher'))
+    a = write('a', jitter_ms=(5.0, 'lower'), frames_processed=(9.0, 'higher'), x=(1.0, ''))
+    b = write('b', jitter_ms=(50.0, 'lower'), frames_processed=(19.0, 'higher'), x=(2.0, ''))
     html = tmp_path / 'changes.html'
     arguments = ['compare', str(a), str(b / 'report.json'), '--html', str(html)]
     assert main(arguments) == 0
@@ -100,7 +100,8 @@ def test_command_names_what_got_worse(write, tmp_path, capsys):
     page = html.read_text()
     assert '<tr class="WORSE"><td>jitter_ms</td>' in page
     assert '<tr class="better"><td>frames_processed</td>' in page
-    assert page.count('<tr') == page.count('</tr>') == 3
+    assert '<tr><td>x</td>' in page
+    assert page.count('<tr') == page.count('</tr>') == 4
 
 
 def test_command_without_worse(write, capsys):
