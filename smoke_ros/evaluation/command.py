@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,6 @@ EXAMPLE = """\
 example:
   smoke-ros evaluate training/label_2 results --split ImageSets/val.txt --html report.html
   smoke-ros evaluate labels results --class Truck=0.7 --class Car=0.7 --json report.json"""
-
-#: Exit code of a command that was given something it cannot use.
-EXIT_BAD_INPUT = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,17 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print the report, write what was asked for; return the exit code."""
-    try:
-        config = _config(args)
-        frames = read_frames(args.labels, args.detections, args.split, args.trained_on)
-    except (ValueError, OSError) as error:
-        return _refuse_to_run(error)
+    config = _config(args)
+    frames = read_frames(args.labels, args.detections, args.split, args.trained_on)
     evaluation = evaluate_frames(frames.truth, frames.detections, config)
     print(format_text(evaluation, frames.provenance), end='')
     try:
         _write_reports(args, evaluation, frames.provenance)
     except OSError as error:
-        return _refuse_to_run(f'cannot write the report: {error}')
+        raise OSError(f'cannot write the report: {error}') from error
     return 0
 
 
@@ -92,11 +85,6 @@ def _write_reports(
         from smoke_ros.evaluation.report_html import format_html
 
         write_text_atomically(args.html, format_html(evaluation, provenance))
-
-
-def _refuse_to_run(error: Exception | str) -> int:
-    print(f'smoke-ros evaluate: {error}', file=sys.stderr)
-    return EXIT_BAD_INPUT
 
 
 def _config(args: argparse.Namespace) -> EvaluationConfig:

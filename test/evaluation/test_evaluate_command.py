@@ -1,22 +1,20 @@
 """The command as it is called: exit codes, what it prints, and the files that it writes."""
 
-import argparse
 import json
+import logging
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import pytest
 
+from smoke_ros import cli
 from smoke_ros.data.kitti import write_objects
 from smoke_ros.evaluation import RunInfo, write_run_info
-from smoke_ros.evaluation.command import add_arguments, run
 
 
 def evaluate(*arguments):
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return run(parser.parse_args([str(argument) for argument in arguments]))
+    return cli.main(['evaluate', *map(str, arguments)])
 
 
 @pytest.fixture
@@ -159,8 +157,14 @@ def test_a_malformed_label_names_file_line_and_field(folders, capsys):
 def test_bad_arguments_are_one_sentence_and_exit_code_2(folders, capsys, arguments, message):
     assert evaluate(*folders, *arguments) == 2
     captured = capsys.readouterr()
-    assert message in captured.err
+    assert captured.err.startswith('smoke-ros evaluate: ') and message in captured.err
     assert captured.err.count('\n') == 1
+
+
+def test_with_debug_messages_an_error_keeps_its_traceback(folders, caplog):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(FileNotFoundError, match=r'none\.txt'):
+        evaluate(*folders, '--split', 'none.txt')
 
 
 @pytest.mark.parametrize(
@@ -189,5 +193,5 @@ def test_a_report_that_cannot_be_written(folders, tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     assert evaluate(*folders, '--json', tmp_path / 'file' / 'report.json') == 2
     error = capsys.readouterr().err
-    assert 'cannot write the report' in error
+    assert error.startswith('smoke-ros evaluate: cannot write the report: ')
     assert str(tmp_path / 'file') in error
