@@ -8,13 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from smoke_ros.cli import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from smoke_ros.config.demo import DemoConfig
 from smoke_ros.config.options import option_info
 
-#: The model without training; its name in models/registry.yaml.
-RANDOM = 'random'
-
-EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+#: Exit code where the node ended, or did not become ready.
+EXIT_FAILED = 1
 
 RANDOM_SENTENCE = (
     'The weights are random: this demo shows the node at work, and detects nothing '
@@ -34,10 +33,7 @@ def main(argv: Sequence[str] | None = None, node_command: Sequence[str] | None =
     """
     arguments = vars(_parser().parse_args(argv))
     try:
-        config = DemoConfig(**arguments)
-        if config.model == RANDOM:
-            print(RANDOM_SENTENCE, flush=True)
-        run(config, node_command)
+        run(DemoConfig(**arguments), node_command)
     except (ValueError, FileNotFoundError, FileExistsError) as error:
         print(f'demo: {error}', file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -52,8 +48,12 @@ def main(argv: Sequence[str] | None = None, node_command: Sequence[str] | None =
 
 def run(config: DemoConfig, node_command: Sequence[str] | None = None) -> None:
     """Write the drive, play it, record, draw and sum up; see :func:`main`."""
+    # Here rather than at the top, for --help need not wait for PyTorch.
+    from smoke_ros.models import RANDOM
     from smoke_ros.ros.node_process import SMOKE_NODE, isolate
 
+    if config.model == RANDOM:
+        print(RANDOM_SENTENCE, flush=True)
     isolate()
     from smoke_ros.ros.demo.frames import prepare_drive
     from smoke_ros.ros.demo.pictures import draw_pictures
