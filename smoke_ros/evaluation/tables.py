@@ -36,6 +36,17 @@ class Table:
     note: str = ''
 
 
+def figure(value: float | None, digits: int, unit: str = '') -> str:
+    """Write a figure with its unit, or a dash for none."""
+    # Adding 0.0 to a rounded figure turns -0.0 into 0.0.
+    return NOTHING if value is None else f'{round(value, digits) + 0.0:,.{digits}f}{unit}'
+
+
+def percent(share: float | None) -> str:
+    """Write a share in percent."""
+    return figure(None if share is None else 100.0 * share, 1, '%')
+
+
 def summary_table(evaluation: Evaluation, provenance: Provenance) -> Table:
     """Say what was scored, and how."""
     config = evaluation.config
@@ -48,7 +59,7 @@ def summary_table(evaluation: Evaluation, provenance: Provenance) -> Table:
         ('objects', _by_class(evaluation, 'objects')),
         ('detected', _by_class(evaluation, 'detections')),
         ('score threshold', f'{config.score_threshold:g}, but for AP and calibration'),
-        ('false boxes', f'{_figure(evaluation.false_boxes_per_frame, 3)} a frame'),
+        ('false boxes', f'{figure(evaluation.false_boxes_per_frame, 3)} a frame'),
     ]
     if provenance.run_info:
         info = provenance.run_info
@@ -80,8 +91,8 @@ def calibration_table(part: ClassEvaluation) -> Table:
         (
             f'{row.low:.1f} to {row.high:.1f}',
             str(row.count),
-            _figure(row.mean_score, 3),
-            _figure(row.precision, 3),
+            figure(row.mean_score, 3),
+            figure(row.precision, 3),
         )
         for row in part.errors.calibration
     )
@@ -118,8 +129,8 @@ def _average_precision_table(part: ClassEvaluation) -> Table:
     return Table('Average precision (%)', header, cells, '; '.join(notes))
 
 
-def _ap_cell(score: AveragePrecision, figure: float | None) -> str:
-    text = _figure(figure, 2)
+def _ap_cell(score: AveragePrecision, value: float | None) -> str:
+    text = figure(value, 2)
     return text if score.meaningful else f'({text})'
 
 
@@ -130,8 +141,8 @@ def _precision_recall_table(part: ClassEvaluation, threshold: float) -> Table:
             f'{score.min_overlap:.2f}',
             score.difficulty,
             str(score.objects),
-            _percent(score.precision),
-            _percent(score.recall),
+            percent(score.precision),
+            percent(score.recall),
             str(score.true_positives),
             str(score.false_positives),
             str(score.false_negatives),
@@ -182,9 +193,9 @@ def _depth_row(recall: Recall, depth: DepthErrors) -> tuple[str, ...]:
         recall.of,
         str(recall.objects),
         str(recall.found),
-        _percent(recall.recall),
-        *(_figure(value, 2, ' m') for value in lengths),
-        *(_percent(value) for value in shares),
+        percent(recall.recall),
+        *(figure(value, 2, ' m') for value in lengths),
+        *(percent(value) for value in shares),
     )
 
 
@@ -199,10 +210,10 @@ def _heading_table(errors: CameraErrors) -> Table:
     )
     row = (
         str(heading.count),
-        _figure(heading.median_deg, 1, ' deg'),
-        _figure(heading.p90_deg, 1, ' deg'),
-        _percent(heading.share_good),
-        _percent(heading.share_flipped),
+        figure(heading.median_deg, 1, ' deg'),
+        figure(heading.p90_deg, 1, ' deg'),
+        percent(heading.share_good),
+        percent(heading.share_flipped),
     )
     return Table('Heading error', header, (row,))
 
@@ -212,9 +223,9 @@ def _size_table(errors: CameraErrors) -> Table:
         (
             size.dimension,
             str(size.count),
-            _figure(size.mean_abs_m, 3, ' m'),
-            _figure(size.bias_m, 3, ' m'),
-            _percent(size.mean_relative),
+            figure(size.mean_abs_m, 3, ' m'),
+            figure(size.bias_m, 3, ' m'),
+            percent(size.mean_relative),
         )
         for size in errors.size
     )
@@ -223,7 +234,7 @@ def _size_table(errors: CameraErrors) -> Table:
 
 def _recall_table(title: str, recalls: tuple[Recall, ...]) -> Table:
     rows = tuple(
-        (recall.of, str(recall.objects), str(recall.found), _percent(recall.recall))
+        (recall.of, str(recall.objects), str(recall.found), percent(recall.recall))
         for recall in recalls
     )
     return Table(title, ('', 'objects', 'found', 'recall'), rows)
@@ -231,8 +242,8 @@ def _recall_table(title: str, recalls: tuple[Recall, ...]) -> Table:
 
 def _false_boxes_table(part: ClassEvaluation, frames: int) -> Table:
     errors = part.errors
-    per_frame = _figure(errors.false_boxes / frames if frames else None, 3)
-    row = (str(errors.false_boxes), per_frame, _figure(errors.calibration_error, 3))
+    per_frame = figure(errors.false_boxes / frames if frames else None, 3)
+    row = (str(errors.false_boxes), per_frame, figure(errors.calibration_error, 3))
     header = ('false boxes', 'a frame', 'calibration error')
     return Table('False boxes and calibration', header, (row,))
 
@@ -253,15 +264,15 @@ def _working_points_table(part: ClassEvaluation, farthest_m: float) -> Table:
     rows = tuple(
         (
             f'{point.allowed_per_frame:g}',
-            _figure(point.score_threshold, 3),
+            figure(point.score_threshold, 3),
             str(point.false_boxes),
-            _percent(point.recall.recall),
+            percent(point.recall.recall),
             str(point.clear_recall.objects),
             str(point.clear_recall.found),
-            _percent(point.clear_recall.recall),
-            _percent(point.clear_depth.median_relative),
-            _percent(point.clear_depth.bias_relative),
-            _percent(point.clear_heading.share_good),
+            percent(point.clear_recall.recall),
+            percent(point.clear_depth.median_relative),
+            percent(point.clear_depth.bias_relative),
+            percent(point.clear_heading.share_good),
         )
         for point in part.working_points
     )
@@ -273,12 +284,3 @@ def _working_points_table(part: ClassEvaluation, farthest_m: float) -> Table:
 def _by_class(evaluation: Evaluation, what: str) -> str:
     counts = ', '.join(f'{getattr(part, what)} {part.class_name}' for part in evaluation.classes)
     return f'{getattr(evaluation, what)} ({counts})'
-
-
-def _figure(value: float | None, digits: int, unit: str = '') -> str:
-    # Adding 0.0 to a rounded figure turns -0.0 into 0.0.
-    return NOTHING if value is None else f'{round(value, digits) + 0.0:.{digits}f}{unit}'
-
-
-def _percent(value: float | None) -> str:
-    return _figure(None if value is None else 100.0 * value, 1, '%')

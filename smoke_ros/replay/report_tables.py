@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smoke_ros.evaluation.evaluate import Evaluation
-from smoke_ros.evaluation.tables import NOTHING, Table
+from smoke_ros.evaluation.tables import NOTHING, Table, figure, percent
 from smoke_ros.replay.measure import Counts, Measurement, ReplayMeasurements
 from smoke_ros.replay.metrics import Metric
 from smoke_ros.replay.records import RunRecord
@@ -21,16 +21,6 @@ from smoke_ros.replay.timing import Times
 MOST_REASONS = 12
 #: Bags and topics that are named before the rest is only counted.
 MOST_NAMES = 6
-
-
-def figure(value: float | None, digits: int = 1, unit: str = '') -> str:
-    """Write a figure with its unit, or a dash for none."""
-    return NOTHING if value is None else f'{value:,.{digits}f}{unit}'
-
-
-def percent(share: float | None) -> str:
-    """Write a share in percent."""
-    return figure(None if share is None else 100.0 * share, 1, '%')
 
 
 def run_table(replay: Replay) -> Table:
