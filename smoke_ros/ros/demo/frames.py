@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from smoke_ros.data.drives import DriveCamera, find_drive
+from smoke_ros.data.drives import RAW_CALIBRATION, DriveCamera, find_drive
 from smoke_ros.files import write_text_atomically
 from smoke_ros.resources import resource
 from smoke_ros.ros.bags import BagReader, BagWriter
@@ -100,14 +100,14 @@ def _only_camera(bag: Path) -> CameraTopics:
 
 def _missing_calibration(drive: Path, work: Path) -> Path | None:
     """Write the calibration of a drive that has none of its own; None where it has."""
-    if any((place / 'calib_cam_to_cam.txt').is_file() for place in (drive, drive.parent)):
+    if any((place / RAW_CALIBRATION).is_file() for place in (drive, drive.parent)):
         return None
     day = next((day for day in KNOWN_DAYS if day in str(drive.resolve())), None)
     if day is None:
         raise FileNotFoundError(
-            f'{drive}: no calib_cam_to_cam.txt in it or above it; it comes with the drive, as '
+            f'{drive}: no {RAW_CALIBRATION} in it or above it; it comes with the drive, as '
             'KITTI\'s "calibration"'
         )
-    path = work / 'calib_cam_to_cam.txt'
+    path = work / RAW_CALIBRATION
     write_text_atomically(path, f'P_rect_02: {KNOWN_DAYS[day]}\n')
     return path

@@ -28,7 +28,7 @@ from smoke_ros.ros.replay.bag_clock import BagClock
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.live_records import NodeReport, record_frames
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
-from smoke_ros.ros.replay.request import ReplayRequest
+from smoke_ros.ros.replay.request import ReplayRequest, optional_text
 from smoke_ros.ros.replay.run_folder import bag_path, begin, describe_run, finish, frames_path
 from smoke_ros.ros.spinning import spinning_node
 from smoke_ros.ros.tolerant_bag import TolerantBag
@@ -97,7 +97,7 @@ def replay_live(
             **request.options(),
             'score_threshold': live.score_threshold,
             'rate': live.rate,
-            'params_file': _text(live.params_file),
+            'params_file': optional_text(live.params_file),
         }
         run = describe_run(LIVE, request, {'name': live.model}, live.device, [camera.image])
         run = begin(request.out, dataclasses.replace(run, options=options), overwrite=overwrite)
@@ -284,7 +284,3 @@ class _Window:
                 yield dataclasses.replace(info, stamp_ns=first_ns)
                 info = None
             yield message
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -61,9 +61,9 @@ class ReplayRequest:
         return {
             'topics': list(self.topics),
             'truth_topic': self.truth_topic,
-            'calibration': _text(self.calibration),
+            'calibration': optional_text(self.calibration),
             'rectification': self.rectification,
-            'labels': _text(self.labels),
+            'labels': optional_text(self.labels),
             'start_s': self.selection.start_s,
             'duration_s': duration if math.isfinite(duration) else None,
             'stride': self.selection.stride,
@@ -76,5 +76,6 @@ class ReplayRequest:
         }
 
 
-def _text(path: Path | None) -> str | None:
+def optional_text(path: Path | None) -> str | None:
+    """Return a path as JSON takes it; None where there is none."""
     return None if path is None else str(path)
