@@ -43,9 +43,11 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code: 2 for what it cannot use, said in one line."""
-    logging.basicConfig(format='%(levelname)s: %(message)s')
-    # Of libraries, such as the ONNX exporter, only warnings.
-    logging.getLogger('smoke_ros').setLevel(logging.INFO)
+    handler = logging.StreamHandler()
+    handler.addFilter(_is_ours_or_warns)
+    logging.basicConfig(
+        format='%(levelname)s: %(message)s', level=logging.INFO, handlers=[handler]
+    )
     use_huge_pages()
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _make_parser(chosen=arguments[0] if arguments else '').parse_args(arguments)
@@ -58,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _is_ours_or_warns(record: logging.LogRecord) -> bool:
+    """Return whether a log entry is printed: of libraries, such as ONNX's, only warnings are."""
+    return record.levelno >= logging.WARNING or record.name.startswith('smoke_ros')
 
 
 def _make_parser(chosen: str) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """``smoke-ros`` as a user runs it."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -198,3 +199,12 @@ def test_the_library_imports_without_ros():
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 30
+
+
+def test_of_libraries_only_warnings_are_printed():
+    def is_printed(name, level):
+        return cli._is_ours_or_warns(logging.LogRecord(name, level, '', 0, '', (), None))
+
+    assert is_printed('smoke_ros.training.loop', logging.INFO)
+    assert not is_printed('onnx_ir.passes', logging.INFO)
+    assert is_printed('onnx_ir.passes', logging.WARNING)
