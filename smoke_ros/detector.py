@@ -41,7 +41,6 @@ logger = logging.getLogger(__name__)
 #: Below this part of the image's area inside the network's input, it is worth a warning.
 VISIBLE_FRACTION_WARNING = 0.95
 
-
 #: Cameras whose preparation is remembered; a vehicle has fewer, a recalibrated one comes anew.
 MOST_CACHED_CAMERAS = 16
 

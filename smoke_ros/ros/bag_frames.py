@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import math
 import struct
 from collections import Counter, deque
@@ -26,8 +24,6 @@ from smoke_ros.ros.ground_truth import message_to_objects
 from smoke_ros.ros.images import BgrImage, image_to_bgr
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import CameraModel, Vector3
-
-logger = logging.getLogger(__name__)
 
 #: How long, in the bag's time, an image waits for what bears its stamp.
 WAIT_NS = 500_000_000
@@ -115,8 +111,8 @@ class BagFrames:
             name: {} for camera in cameras for name in (camera.info, camera.truth) if name
         }
         self._latest: dict[str, BagMessage] = {}
-        #: Of each topic of ground truth: messages, and those that have found their image.
-        self._truths, self._used = Counter[str](), Counter[str]()
+        #: Messages of each topic that came, and of ground truth those that found their image.
+        self._came, self._used = Counter[str](), Counter[str]()
 
     def __iter__(self) -> Iterator[BagFrame]:
         first_ns = self._bag.first_ns + round(self._selection.start_s * 1e9)
@@ -147,22 +143,24 @@ class BagFrames:
     def _check_truths(self, images: Mapping[str, int]) -> None:
         """Say where ground truth has not found the images it is of."""
         for camera in self._cameras.values():
-            if camera.truth is None or self._used[camera.truth] == self._truths[camera.truth]:
+            if camera.truth is None:
                 continue
-            used = self._used[camera.truth]
+            came, used = self._came[camera.truth], self._used[camera.truth]
+            if used == came:
+                continue
             text = (
-                f'{camera.truth}: {used} of {self._truths[camera.truth]} messages have found an '
+                f'{camera.truth}: {used} of {came} messages have found an '
                 f'image of {camera.image}: the stamps must be the same, to the nanosecond, and '
                 f'a message may come {1e-9 * WAIT_NS:g} s after its image'
             )
             if not used:
                 self._bag.note(text)
             elif used < images[camera.image]:
-                _warn_once(text)
+                self._bag.warn(text)
 
     def _keep(self, message: BagMessage) -> None:
         kept = self._by_stamp[message.topic]
-        self._truths[message.topic] += 1
+        self._came[message.topic] += 1
         stamp_ns, _ = _header_of(message)
         kept[stamp_ns] = message
         self._latest[message.topic] = message
@@ -192,11 +190,6 @@ class BagFrames:
                 camera, head.index, stamp_ns, head.message.stamp_ns, frame_id, head.message,
                 info, truth,
             )  # fmt: skip
-
-
-@functools.cache
-def _warn_once(text: str) -> None:
-    logger.warning('%s', text)
 
 
 @dataclass(frozen=True)

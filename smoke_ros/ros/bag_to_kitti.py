@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,43 +77,51 @@ def write_kitti(
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f'{out} is not empty: give another folder, or empty it')
     lists = _list_names(bags)
-    for path in bags:  # before anything is written
-        with TolerantBag(path) as bag:
-            find(bag.topics)
     written, stamps, lens = Written(), list[str](), _Lens()
-    for path, list_name in zip(bags, lists, strict=True):
-        decoder, first = FrameDecoder(rectification, calibration), len(stamps)
-        with TolerantBag(path) as bag:
-            cameras = find(bag.topics)
-            topics = [camera.image for camera in cameras]
-            total = sum(bag.topics[topic].message_count for topic in topics) // selection.stride
-            frames = BagFrames(bag, cameras, selection)
-            problems: list[str] = []
-            for frame in tqdm(frames, desc=path.name, total=total, unit='frame', disable=None):
-                try:
-                    decoded = decoder.decode(frame)
-                    image = lens.undistorted(decoded.image_bgr, decoded.camera)
-                except ValueError as error:
-                    problems.append(f'{frame.topics.image} {frame.index}: {error}')
-                    continue
-                name = f'{written.images:06d}'
-                _write_frame(out, name, image, decoded)
-                stamps.append(_stamp_line(name, frame))
-                written.images += 1
-                written.labels += decoded.truth is not None
-            if len(stamps) == first and not problems:
-                problems.append(f'no image in what was asked for, of {", ".join(topics)}')
-            written.problems += [f'{path}: {text}' for text in problems] + bag.problems
-        if len(bags) > 1:
-            _write_list(out, list_name, stamps[first:])
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(TolerantBag(path)) for path in bags]
+        cameras = [find(bag.topics) for bag in opened]  # before anything is written
+        for bag, its_cameras, list_name in zip(opened, cameras, lists, strict=True):
+            frames = BagFrames(bag, its_cameras, selection)
+            names = [camera.image for camera in its_cameras]
+            total = sum(bag.topics[name].message_count for name in names) // selection.stride
+            bar = tqdm(frames, desc=bag.path.name, total=total, unit='frame', disable=None)
+            decoder = FrameDecoder(rectification, calibration)
+            lines, problems = _write_frames(out, bar, decoder, lens, written)
+            if not (lines or problems):
+                problems.append(f'no image in what was asked for, of {", ".join(names)}')
+            written.problems += [f'{bag.path}: {text}' for text in problems] + bag.problems
+            if len(bags) > 1:
+                _write_list(out, list_name, lines)
+            stamps += lines
     write_text_atomically(out / 'timestamps.txt', ''.join(f'{line}\n' for line in stamps))
     _write_list(out, 'all', stamps)
     return written
 
 
+def _write_frames(
+    out: Path, frames: Iterable[BagFrame], decoder: FrameDecoder, lens: _Lens, written: Written
+) -> tuple[list[str], list[str]]:
+    """Write one bag's frames; return the lines of their stamps, and what could not be used."""
+    lines, problems = [], []
+    for frame in frames:
+        try:
+            decoded = decoder.decode(frame)
+            image = lens.undistorted(decoded.image_bgr, decoded.camera)
+        except ValueError as error:
+            problems.append(f'{frame.topics.image} {frame.index}: {error}')
+            continue
+        name = f'{written.images:06d}'
+        _write_frame(out, name, image, decoded)
+        lines.append(_stamp_line(name, frame))
+        written.images += 1
+        written.labels += decoded.truth is not None
+    return lines, problems
+
+
 def _list_names(bags: Sequence[Path]) -> list[str]:
     """Return what the lists of the bags' frames are called."""
-    names = [path.resolve().name.removesuffix(path.suffix) for path in bags]
+    names = [path.resolve().stem for path in bags]
     twice = sorted({name for name in names if names.count(name) > 1 or name == 'all'})
     if len(bags) > 1 and twice:
         raise ValueError(

@@ -173,24 +173,26 @@ def _rows(
     topics: dict[int, tuple[str, str]],
     problems: list[str],
 ) -> Iterator[SalvagedMessage]:
-    number = lost = lost_in_a_row = missing_in_a_row = 0
+    number = lost = 0
+    # Since the last row that was read: those that could not be, and those that are not there.
+    failed = missing = 0
     reason = ''
     query = 'SELECT topic_id, timestamp, data FROM messages WHERE id = ?'
-    while lost_in_a_row < MOST_LOST_ROWS:
+    while failed + missing < MOST_LOST_ROWS:
         number += 1
         try:
             row = database.execute(query, (number,)).fetchone()
         except sqlite3.Error as error:
-            lost, lost_in_a_row, reason = lost + 1, lost_in_a_row + 1, str(error)
+            failed, reason = failed + 1, str(error)
             continue
         if row is None:
             # The end, or the row of a spoilt page that SQLite passes over without a word.
-            lost_in_a_row, missing_in_a_row = lost_in_a_row + 1, missing_in_a_row + 1
+            missing += 1
             continue
-        lost += missing_in_a_row
-        if missing_in_a_row:
+        if missing:
             reason = reason or 'rows are missing'
-        lost_in_a_row = missing_in_a_row = 0
+        lost += failed + missing
+        failed = missing = 0
         if row[0] not in topics:
             continue
         try:
@@ -199,12 +201,10 @@ def _rows(
             lost, reason = lost + 1, str(error)
             continue
         yield SalvagedMessage(*topics[row[0]], row[1], data)
-    if lost:
-        # Behind the last row that can be read nothing is missing but where reading failed.
-        failed_at_end = lost_in_a_row - missing_in_a_row
-        between = lost - failed_at_end
-        what = f'{between} messages' if between else 'no message'
-        end = f', and all behind number {number - lost_in_a_row}' if failed_at_end else ''
+    if lost or failed:
+        what = f'{lost} messages' if lost else 'no message'
+        # Of rows that are not there, none is known to be lost at the end.
+        end = f', and all behind number {number - failed - missing}' if failed else ''
         problems.append(f'{path}: {what} between others lost{end}: {reason}')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from rclpy.qos import QoSProfile
 from smoke_ros.ros.bag_qos import DEPTH
 from smoke_ros.ros.bags import BagMessage, BagReader, BagTopic
 from smoke_ros.ros.salvage import salvage
+
+logger = logging.getLogger(__name__)
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
 
@@ -45,6 +48,7 @@ class TolerantBag:
         self.message_count, self.first_ns, self.duration_s = 0, 0, 0.0
         self.problems: list[str] = []
         self._reader: BagReader | None = None
+        self._warnings: set[str] = set()
 
     def __enter__(self) -> TolerantBag:
         if not self.path.exists():
@@ -128,6 +132,12 @@ class TolerantBag:
         """Add a problem, once."""
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def warn(self, text: str) -> None:
+        """Log what is odd and no problem, once, however often the bag is read."""
+        if text not in self._warnings:
+            self._warnings.add(text)
+            logger.warning('%s: %s', self.path, text)
 
 
 def _behind(messages: Iterator[BagMessage], last_ns: int, at_last: int) -> Iterator[BagMessage]:

@@ -98,7 +98,8 @@ def compose(
     density
         How full the street is, and how far the camera drives; drawn by default.
     """
-    has_crossing, turn = density is not None, 0.0
+    turn = 0.0
+    has_crossing = density is not None  # on a drive something is to happen
     if density is None:
         empty = bool(rng.random() < config.empty_share)
         density = Density(

@@ -281,11 +281,9 @@ def _work(job: Job, indices: list[int], messages: Connection) -> None:
     cv2.setNumThreads(1)
     try:
         for index in _make_frames(job, indices):
-            try:
-                messages.send(index)
-            except BrokenPipeError:
-                # Who is killed cannot end its workers: they would write on for hours.
-                return
+            messages.send(index)
+    except BrokenPipeError:
+        return  # Who is killed cannot end its workers: they would write on for hours.
     except (OSError, ValueError) as error:
         # Said in a sentence already, such as that there is no OpenGL.
         messages.send(error)

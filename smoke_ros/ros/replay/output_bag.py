@@ -120,8 +120,10 @@ def _write_frame(
     camera = record.camera()
     assert camera is not None
 
+    pixel, errors = heatmap_pixel_px(camera), ErrorModel()
+
     def covariance(detection: Detection3D) -> FloatArray:
-        return pose_covariance(detection, camera, heatmap_pixel_px(camera), ErrorModel())
+        return pose_covariance(detection, camera, pixel, errors)
 
     detections = record.detections
     message = detections_to_message(detections, header, covariance)
