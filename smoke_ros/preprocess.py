@@ -180,8 +180,7 @@ def undistortion_maps(
         else cv2.initUndistortRectifyMap
     )
     map_x, map_y = make(camera.K, D, identity, view, size, cv2.CV_32FC1)
-    # OpenCV takes the distorted image's pixels for square: it leaves the skew out.
-    map_x += np.float32(camera.K[0, 1] / camera.K[1, 1]) * (map_y - np.float32(camera.K[1, 2]))
+    map_x += camera.skew_px(np.asarray(map_y))
     if not (np.isfinite(map_x).all() and np.isfinite(map_y).all()):
         raise ValueError(f'the distortion D = {camera.D} cannot be undone: calibrate again')
     return cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -157,6 +158,13 @@ class CameraModel:
     def has_distortion(self) -> bool:
         """Whether the image has to be undistorted before the network sees it."""
         return bool(self.D)
+
+    def skew_px(self, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return by how many columns the skew of K moves pixels of some rows (...).
+
+        OpenCV's lens models leave it out: who uses one adds this, or takes it away before.
+        """
+        return float(self.K[0, 1] / self.K[1, 1]) * (rows - float(self.K[1, 2]))
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -154,9 +154,7 @@ def project_to_image(camera: CameraModel, points: FloatArray, reach: float) -> F
         homogeneous = np.concatenate((normalised, np.ones((len(rays), 1))), axis=1)
         zero = np.zeros(3)
         pixels = cv2.projectPoints(homogeneous, zero, zero, camera.K, coefficients)[0][:, 0]
-    # OpenCV leaves the skew out.
-    skew = camera.K[0, 1] / camera.K[1, 1]
-    pixels = pixels + np.outer(pixels[:, 1] - camera.K[1, 2], (skew, 0.0))
+    pixels = np.column_stack((pixels[:, 0] + camera.skew_px(pixels[:, 1]), pixels[:, 1]))
     pixels[np.hypot(normalised[:, 0], normalised[:, 1]) > reach] = np.nan
     return np.asarray(pixels, np.float64)
 

@@ -68,6 +68,7 @@ def _undistorted_pixels(camera: CameraModel) -> FloatArray:
     if not camera.has_distortion:
         return pixels
     points = pixels.reshape(-1, 1, 2)
+    points[..., 0] -= camera.skew_px(points[..., 1])
     D = np.array(camera.D)
     if camera.distortion_model == FISHEYE:
         rays = cv2.fisheye.undistortPoints(points, camera.K, D, P=camera.K)

@@ -57,3 +57,18 @@ def test_too_wide_a_lens_is_refused():
                        320, 240, 'equidistant', (0.0, 0.0, 0.0, 1e-9))  # fmt: skip
     with pytest.raises(ValueError, match='sees more than a pinhole can'):
         Lens(wide)
+
+
+@pytest.mark.parametrize(
+    ('model', 'D'),
+    [('plumb_bob', (-0.2, 0.05, 0.0, 0.0, 0.0)), ('equidistant', (0.02, -0.01, 0.0, 0.0))],
+)
+def test_the_skew_of_a_lens_counts(model, D):
+    K = np.array([[200.0, 12.0, 160.0], [0.0, 200.0, 48.0], [0.0, 0.0, 1.0]])
+    lens = Lens(CameraModel(K, 320, 96, model, D))
+    column, row = 300, 10
+    x, y = lens._map[row, column]
+    ray = np.linalg.inv(lens.pinhole.K) @ (x, y, 1.0)
+    project = cv2.fisheye.projectPoints if model == 'equidistant' else cv2.projectPoints
+    bent, _ = project(ray[None, None], np.zeros(3), np.zeros(3), np.eye(3), np.array(D))
+    np.testing.assert_allclose((K @ (*bent.ravel(), 1.0))[:2], (column, row), atol=0.02)
