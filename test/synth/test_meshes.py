@@ -8,6 +8,7 @@ from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
 from smoke_ros.synth.meshes.livery import draw_livery
 from smoke_ros.synth.meshes.shapes import TAILLIGHT
+from smoke_ros.synth.meshes.trucks import make_truck
 
 RANGES_M = {  # length, height, width
     'Car': ((3.0, 5.7), (1.2, 2.0), (1.45, 2.05)),
@@ -100,6 +101,12 @@ def test_vehicles_face_forwards(catalogue):
         head_light = at_end & (np.abs(r - 0.75) < 1e-3) & (np.abs(b - 0.78) < 1e-3)
         assert mesh.positions[red_light, 0].max() < 0.0, model.name
         assert mesh.positions[head_light, 0].min() > 0.0, model.name
+
+
+def test_lettering_may_be_as_high_as_a_lorrys_body():
+    # All of the 2.15 m, and by rounding a little more.
+    lorry = make_truck('box', 'box', np.random.default_rng(7341715774123338765))
+    assert len(lorry.positions) > 0
 
 
 def test_light_lorries_are_hardly_larger_than_vans(catalogue):

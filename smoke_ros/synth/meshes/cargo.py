@@ -119,15 +119,20 @@ def _add_signs(
             long = (deck.front - deck.rear) * float(rng.uniform(0.35, 0.95))
             high = min(room, long * float(rng.uniform(0.15, 0.4)))
             x = float(rng.uniform(deck.rear + 0.05, deck.front - 0.05 - long))
-            foot = float(rng.uniform(z[0], z[1] - high))
+            foot = _draw_foot(z, high, rng)
             add_side_sign(builder, (x, x + long), side * (deck.half + 0.012), (foot, foot + high),
                           deck.livery, int(rng.integers(SIGNS)))  # fmt: skip
     if behind and rng.random() < 0.4:
         wide = deck.half * float(rng.uniform(0.5, 0.9))
         high = min(room, wide * float(rng.uniform(0.3, 0.9)))
-        foot = float(rng.uniform(z[0], z[1] - high))
+        foot = _draw_foot(z, high, rng)
         add_sign(builder, (deck.rear - 0.045, 1), (-wide, wide), (foot, foot + high), deck.livery,
                  int(rng.integers(SIGNS)), DULL_WHITE)  # fmt: skip
+
+
+def _draw_foot(z: tuple[float, float], high: float, rng: np.random.Generator) -> float:
+    """Draw where something as high as this begins; what fills all of the room may round to more."""
+    return float(rng.uniform(z[0], max(z[0], z[1] - high)))
 
 
 def add_canvas(builder: Builder, deck: Deck, look: Look, rng: np.random.Generator) -> None:
