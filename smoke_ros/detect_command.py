@@ -16,15 +16,16 @@ from tqdm import tqdm
 from smoke_ros import __version__
 from smoke_ros.calibration import read_camera
 from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.data.box_records import detection_record
 from smoke_ros.data.kitti import detection_to_object, write_objects
 from smoke_ros.data.layout import read_image
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
-from smoke_ros.engine_arguments import add_engine_arguments, engine_options
 from smoke_ros.evaluation.run_info import RunInfo, write_run_info
 from smoke_ros.files import list_files, replacing, write_text_atomically
+from smoke_ros.option_arguments import add_option_arguments, given_options
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel, Detection3D
 
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
     )
-    add_engine_arguments(parser)
+    add_option_arguments(parser, EngineConfig)
     parser.add_argument(
         '--score-threshold', type=float, metavar='T',
         help='drop detections below this score '
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.calib.exists():  # said before a model is downloaded rather than after it
         raise FileNotFoundError(f'{args.calib}: no such calibration file or folder')
     _check_outputs(paths, args)
-    config = DetectorConfig(**engine_options(args))
+    config = DetectorConfig(**given_options(args, EngineConfig))
     if args.score_threshold is not None:
         config = dataclasses.replace(config, score_threshold=args.score_threshold)
     detector = Detector.from_model(args.model, args.device, config)

@@ -28,11 +28,6 @@ class ReportConfig:
         low=1.0, high=100.0,
     )  # fmt: skip
     pictures: int = option(48, 'most annotated frames in one report', low=1, high=1000)
-    picture_width: int = option(
-        960, 'of an annotated frame; smaller images stay as they are', unit='px',
-        low=64, high=8192,
-    )  # fmt: skip
-    picture_quality: int = option(80, 'of their JPEG', low=1, high=100)
 
     def __post_init__(self) -> None:
         check(self)

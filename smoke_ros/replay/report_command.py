@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 
 from smoke_ros.config.evaluation import EvaluationConfig, read_evaluation_config
 from smoke_ros.config.report import ReportConfig
+from smoke_ros.option_arguments import add_option_arguments, given_options
 from smoke_ros.replay.measure import Measuring
 from smoke_ros.replay.requirements import Requirement, Verdict, parse_requirement
 
@@ -49,10 +49,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         '--evaluation', type=Path, metavar='FILE',
         help='YAML file of evaluation options: classes, overlaps, score_threshold',
     )  # fmt: skip
-    parser.add_argument(
-        '--segments', type=int, metavar='N',
-        help=f'equal lengths of time to cut a bag into (default: {ReportConfig().segments})',
-    )  # fmt: skip
+    add_option_arguments(parser, ReportConfig)
 
 
 def report_options(args: argparse.Namespace) -> tuple[list[Requirement], Measuring]:
@@ -68,9 +65,7 @@ def report_options(args: argparse.Namespace) -> tuple[list[Requirement], Measuri
     evaluation = EvaluationConfig()
     if args.evaluation:
         evaluation = read_evaluation_config(args.evaluation)
-    report = ReportConfig()
-    if args.segments is not None:
-        report = dataclasses.replace(report, segments=args.segments)
+    report = ReportConfig(**given_options(args, ReportConfig))
     requirements = [parse_requirement(text, evaluation) for text in args.require]
     return requirements, Measuring(report, evaluation)
 

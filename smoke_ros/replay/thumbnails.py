@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from smoke_ros.config.drawing import DrawingConfig
-from smoke_ros.config.report import ReportConfig
 from smoke_ros.drawing import annotate, draw_birds_eye
 from smoke_ros.drawing.canvas import Image
 from smoke_ros.files import replacing
@@ -17,6 +16,9 @@ from smoke_ros.structures import CameraModel
 
 #: The bird's-eye view beside an annotated frame: width and height in pixels.
 BIRDS_EYE_SIZE = (360, 450)
+
+#: Wider frames are made smaller, pixels; and the quality of their JPEG.
+PICTURE_WIDTH, JPEG_QUALITY = 960, 80
 
 
 class Thumbnails:
@@ -29,19 +31,20 @@ class Thumbnails:
     ----------
     folder, topic
         The folder of the run, and the image topic.
+    most
+        How many.
     offered
         Frames that were offered before the run was interrupted.
-    config
-        The most, and their size.
+    width
+        Of wider frames' pictures, pixels.
     """
 
     def __init__(
-        self, folder: Path, topic: str, offered: int = 0, config: ReportConfig | None = None
+        self, folder: Path, topic: str, most: int, offered: int = 0, width: int = PICTURE_WIDTH
     ) -> None:
-        self._folder, self._offered = folder, offered
-        self._config = config or ReportConfig()
+        self._folder, self._most, self._offered, self._width = folder, most, offered, width
         self._stride = 1
-        while -(-offered // self._stride) > self._config.pictures:
+        while -(-offered // self._stride) > self._most:
             self._stride *= 2
         pattern = f'{topic_folder(topic)}/*.jpg'
         self._kept = sorted(thumbnail_path(folder, topic, 0).parent.parent.glob(pattern))
@@ -60,7 +63,7 @@ class Thumbnails:
         self._offered += 1
         if number % self._stride:
             return False
-        if len(self._kept) >= self._config.pictures:
+        if len(self._kept) >= self._most:
             for path in self._kept[1::2]:
                 path.unlink(missing_ok=True)
             self._kept = self._kept[::2]
@@ -68,14 +71,14 @@ class Thumbnails:
             if number % self._stride:
                 return False
         path = thumbnail_path(self._folder, record.topic, record.index)
-        _write_jpeg(path, self._draw(record, image_bgr, camera), self._config.picture_quality)
+        _write_jpeg(path, self._draw(record, image_bgr, camera), JPEG_QUALITY)
         if path not in self._kept:  # a run that was killed may have drawn what it did not record
             self._kept.append(path)
         return True
 
     def _draw(self, record: FrameRecord, image_bgr: Image, camera: CameraModel) -> Image:
         height, width = image_bgr.shape[:2]
-        scale = min(1.0, self._config.picture_width / width)
+        scale = min(1.0, self._width / width)
         size = (round(width * scale), round(height * scale))
         if scale < 1.0:
             image_bgr = np.asarray(cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from smoke_ros.cli import main
-from smoke_ros.config.report import ReportConfig
 from smoke_ros.replay import report_player, report_plots, report_tables
 from smoke_ros.replay.measure import Measuring, measure_replay
 from smoke_ros.replay.records import LoadSample, thumbnail_path
@@ -30,7 +29,7 @@ def live_replay(make_replay, make_frame, make_box, make_label):
     ]  # fmt: skip
     frames.append(make_frame(20, status='dropped', reason='<late> & lost'))
     folder = make_replay(frames, mode='live', load=LOAD, problems=('chunk <3> is damaged',))
-    thumbnails = Thumbnails(folder, '/image', config=ReportConfig(pictures=4, picture_width=128))
+    thumbnails = Thumbnails(folder, '/image', 4, width=128)
     for frame in frames[:20]:
         thumbnails.offer(frame, np.zeros((375, 1242, 3), np.uint8), frame.camera())
     return folder
@@ -58,6 +57,19 @@ def test_report_of_a_live_replay(live_replay, capsys):
     assert [segment['counts']['frames'] for segment in report['segments']] == [5, 5, 5, 6]
     suite = ElementTree.parse(live_replay / 'junit.xml').getroot()[0]
     assert (suite.get('tests'), suite.get('failures')) == ('3', '1')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'flashes'),
+    [([], 0), (['--same-share', '0', '--same-speed', '4'], 2), (['--same-speed', '6'], 0)],
+)
+def test_how_far_the_same_box_may_move_can_be_told(
+    make_replay, make_frame, make_box, arguments, flashes
+):
+    # 5 m/s.
+    folder = make_replay([make_frame(i, [make_box(x=0.5 * i)]) for i in range(4)])
+    assert main(['report', str(folder), *arguments]) == 0
+    assert json.loads((folder / 'report.json').read_text())['steadiness']['flashes'] == flashes
 
 
 def _check_self_contained(page):

@@ -4,13 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from smoke_ros.config.report import ReportConfig
 from smoke_ros.replay.records import FrameRecord
 from smoke_ros.replay.thumbnails import BIRDS_EYE_SIZE, Thumbnails, birds_eye_png
 from smoke_ros.structures import CameraModel, Detection3D
 
 CAMERA = CameraModel.from_intrinsics([[200, 0, 100], [0, 200, 50], [0, 0, 1]], 200, 100)
-CONFIG = ReportConfig(pictures=4, picture_width=100)
+MOST = 4
 
 
 def offer(thumbnails, indices):
@@ -31,20 +30,20 @@ def kept(folder):
      (100, [0, 32, 64, 96])],
 )  # fmt: skip
 def test_pictures_are_few_and_evenly_spread(tmp_path, frames, expected):
-    offer(Thumbnails(tmp_path, '/image', config=CONFIG), range(frames))
+    offer(Thumbnails(tmp_path, '/image', MOST, width=100), range(frames))
     assert kept(tmp_path) == expected
 
 
 @pytest.mark.parametrize('cut', [1, 4, 5, 6, 37])
 def test_interrupted_run_keeps_the_same_pictures(tmp_path, cut):
-    offer(Thumbnails(tmp_path, '/image', config=CONFIG), range(cut))
-    offer(Thumbnails(tmp_path, '/image', offered=cut, config=CONFIG), range(cut, 50))
-    offer(Thumbnails(tmp_path / 'whole', '/image', config=CONFIG), range(50))
+    offer(Thumbnails(tmp_path, '/image', MOST, width=100), range(cut))
+    offer(Thumbnails(tmp_path, '/image', MOST, offered=cut, width=100), range(cut, 50))
+    offer(Thumbnails(tmp_path / 'whole', '/image', MOST, width=100), range(50))
     assert kept(tmp_path) == kept(tmp_path / 'whole')
 
 
 def test_picture_is_scaled_down(tmp_path):
-    offer(Thumbnails(tmp_path, '/image', config=CONFIG), [0])
+    offer(Thumbnails(tmp_path, '/image', MOST, width=100), [0])
     picture = cv2.imread(str(tmp_path / 'thumbnails' / '_image' / '000000.jpg'))
     assert picture.shape == (50, 100, 3)
 

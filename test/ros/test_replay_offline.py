@@ -388,6 +388,13 @@ class TestCommand:
         assert (out / 'report.html').is_file() and (out / 'junit.xml').is_file()
         assert len(json.loads((out / 'report.json').read_text())['segments']) == 2
 
+    def test_a_report_has_as_many_pictures_as_asked_for(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 5)
+        out = tmp_path / 'out'
+        assert self.replay(tmp_path / 'in', '--out', out, '--pictures', 2) == 0
+        pictures = sorted(path.name for path in (out / 'thumbnails').rglob('*.jpg'))
+        assert pictures == ['000000.jpg', '000004.jpg']
+
     def test_a_replay_without_a_frame_is_no_success(self, tmp_path, caplog):
         write_small_bag(tmp_path / 'in', 3)
         arguments = (tmp_path / 'in', '--out', tmp_path / 'out', '--start', 99)
@@ -473,6 +480,7 @@ class TestCommand:
             (['in', '--out', 'in'], 'in is not empty and holds no run'),
             (['in', '--out', 'out', '--require', 'jiter_ms<3'], 'jiter_ms'),
             (['in', '--out', 'out', '--segments', '0'], 'segments must be'),
+            (['in', '--out', 'out', '--pictures', '0'], 'pictures must be'),
         ],
     )
     def test_what_cannot_be_used_is_said_in_one_line(

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import DEFAULT_MODEL
-from smoke_ros.engine_arguments import add_engine_arguments, engine_options
+from smoke_ros.option_arguments import add_option_arguments, given_options
 from smoke_ros.replay.records import RUN_FILE, Fleet, read_run, write_fleet
 from smoke_ros.replay.report_command import (
     EXIT_NOT_MET,
@@ -74,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--device',
         help='auto, cpu, cuda or cuda:N (default: auto, or, live, as --params-file has it)',
     )
-    add_engine_arguments(parser)
+    add_option_arguments(parser, EngineConfig)
     parser.add_argument(
         '--score-threshold', type=float, metavar='T',
         help='drop detections below this score '
@@ -186,7 +187,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     from smoke_ros.ros.bag_frames import Selection
     from smoke_ros.ros.replay.request import ReplayRequest
 
-    detector = DetectorConfig(**engine_options(args))
+    detector = DetectorConfig(**given_options(args, EngineConfig))
     if args.score_threshold is not None:
         detector = dataclasses.replace(detector, score_threshold=args.score_threshold)
     names = [bag.resolve().stem if bag.is_file() else bag.resolve().name for bag in args.bags]
@@ -206,6 +207,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
             annotated=args.annotated,
             rerun=args.rerun,
             storage=args.storage,
+            pictures=args.pictures,
             detector=detector,
         )
         for bag, name in zip(args.bags, names, strict=True)

@@ -107,7 +107,7 @@ def record_frames(
     Detections are matched to images by their stamp, in one pass through both bags.
     """
     decoder = FrameDecoder(request.rectification, request.calibration)
-    thumbnails = Thumbnails(request.out, camera.image)
+    thumbnails = Thumbnails(request.out, camera.image, request.pictures)
     with (
         BagReader(bag_path(request.out)) as recorded,
         FrameAppender(frames_path(request.out)) as appender,

@@ -125,7 +125,7 @@ class _Replay:
             done = sum(offered.values())
             for camera in self._cameras:
                 self._thumbnails[camera.image] = Thumbnails(
-                    out, camera.image, offered[camera.image]
+                    out, camera.image, self._request.pictures, offered[camera.image]
                 )
             if done:
                 logger.info('%s: going on behind %d frames', out, done)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smoke_ros.config.detector import DetectorConfig
+from smoke_ros.config.report import ReportConfig
 from smoke_ros.ros.bag_frames import Selection
 
 
@@ -31,6 +32,8 @@ class ReplayRequest:
         Whether to write a recording for Rerun.
     storage
         Of the output bag.
+    pictures
+        The most annotated frames of a topic to keep for the report.
     """
 
     bag: Path
@@ -44,6 +47,7 @@ class ReplayRequest:
     annotated: bool = False
     rerun: bool = False
     storage: str = 'mcap'
+    pictures: int = ReportConfig.pictures
     detector: DetectorConfig = field(default_factory=DetectorConfig)
 
     def __post_init__(self) -> None:

@@ -131,7 +131,7 @@ def _add_signs(
 
 
 def _draw_foot(z: tuple[float, float], high: float, rng: np.random.Generator) -> float:
-    """Draw where something as high as this begins; what fills all of the room may round to more."""
+    """Draw where something of a height begins; what fills all of the room may round to more."""
     return float(rng.uniform(z[0], max(z[0], z[1] - high)))
 
 

@@ -1,0 +1,30 @@
+"""Arguments of the command line that are options of a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from smoke_ros.config.options import option_info
+
+
+def add_option_arguments(parser: argparse.ArgumentParser, config: type[Any]) -> None:
+    """Declare an argument for every option of a configuration's dataclass."""
+    for field in dataclasses.fields(config):
+        info = option_info(field)
+        kind = type(field.default)
+        parser.add_argument(
+            f'--{field.name.replace("_", "-")}', type=kind, choices=info.choices or None,
+            default=field.default, metavar=None if info.choices else _metavar(info.unit, kind),
+            help=f'{info.description} (default: %(default)s)',
+        )  # fmt: skip
+
+
+def given_options(args: argparse.Namespace, config: type[Any]) -> dict[str, Any]:
+    """Return what :func:`add_option_arguments` declared, by the names of the options."""
+    return {field.name: getattr(args, field.name) for field in dataclasses.fields(config)}
+
+
+def _metavar(unit: str, kind: type) -> str:
+    return unit.upper() or ('N' if kind is int else 'X')
