@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from smoke_ros import __version__
 from smoke_ros.config.model import FAMILIES, ModelConfig
-from smoke_ros.config.options import from_mapping
+from smoke_ros.config.options import from_mapping, plain
 from smoke_ros.errors import CheckpointError
 from smoke_ros.files import replacing
 from smoke_ros.network.layers import Norm
@@ -193,8 +193,8 @@ def save_checkpoint(
         state = _converted(network, state, dtype)
     header = {
         'format': FORMAT,
-        'model': _plain(dataclasses.asdict(model)),
-        'training': _plain(dataclasses.asdict(training or TrainingRecord())),
+        'model': plain(dataclasses.asdict(model)),
+        'training': plain(dataclasses.asdict(training or TrainingRecord())),
     }
     content: dict[str, Any] = {'smoke_ros': header, 'state': state}
     if resume is not None:
@@ -312,12 +312,3 @@ def rename(name: str, family: str) -> str:
 def _some(names: list[str], most: int = 8) -> str:
     rest = f' and {len(names) - most} more' if len(names) > most else ''
     return (', '.join(names[:most]) or 'nothing') + rest
-
-
-def _plain(value: Any) -> Any:
-    """Turn tuples into lists, so that the header is plain values only."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -287,12 +287,12 @@ def regression_losses(
     return losses
 
 
-Boxes = tuple[Tensor, Tensor, Tensor]
+BoxTensors = tuple[Tensor, Tensor, Tensor]
 
 
 def predict_boxes(
     objects: ObjectOutputs, model: ModelConfig, layout: coder.RegressionLayout, kind: str
-) -> Boxes:
+) -> BoxTensors:
     """Decode locations (N, 3), dimensions (N, 3) and headings (N,) for training.
 
     Where the losses are disentangled, the offset from the 2D to the 3D centre is the label's: it
@@ -323,7 +323,7 @@ def locate_by_centre_offset(objects: ObjectOutputs, channels: slice) -> Tensor:
 
 
 def corner_distance(
-    predicted: Boxes, truth: Boxes, weights: Tensor, *, smooth: bool = False
+    predicted: BoxTensors, truth: BoxTensors, weights: Tensor, *, smooth: bool = False
 ) -> Tensor:
     """Return the sum over boxes, corners and axes of the (smooth, below 1 m) L1 distance.
 

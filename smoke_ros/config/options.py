@@ -152,6 +152,13 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
         raise ValueError(f'{where}: {error}') from error
 
 
+def plain(value: Any) -> Any:
+    """Turn tuples into lists, all the way down, as YAML files and checkpoints have them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 #: A number that YAML 1.1 takes for a string, because its exponent has no sign or it has no point.
 _EXPONENT = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+')
 

@@ -20,7 +20,7 @@ from smoke_ros import __version__
 from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.half_precision import half_network
-from smoke_ros.engines.onnx_network import Boxes, Maps, wrap
+from smoke_ros.engines.onnx_network import BoxNetwork, MapNetwork, wrap
 from smoke_ros.files import replacing
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import Smoke
@@ -134,8 +134,8 @@ def require_packages() -> None:
         )
 
 
-def _wrapper(options: ExportOptions) -> type[Maps] | type[Boxes]:
-    return Boxes if options.decodes else Maps
+def _wrapper(options: ExportOptions) -> type[MapNetwork] | type[BoxNetwork]:
+    return BoxNetwork if options.decodes else MapNetwork
 
 
 def _capture(

@@ -71,7 +71,7 @@ def exportable(network: nn.Module) -> nn.Module:
     return copied.eval()
 
 
-class Maps(nn.Module):
+class MapNetwork(nn.Module):
     """Normalised images to heatmap and regression."""
 
     inputs = ('images',)
@@ -87,7 +87,7 @@ class Maps(nn.Module):
         return heatmap, regression
 
 
-class Boxes(nn.Module):
+class BoxNetwork(nn.Module):
     """Normalised images and their cameras to boxes in metres, the most certain first."""
 
     sizes: Tensor
@@ -157,7 +157,9 @@ def _unproject(
     return torch.stack((x, y, z), -1)
 
 
-def wrap(network: Smoke | nn.Module, model: ModelConfig, *, decodes: bool) -> Maps | Boxes:
+def wrap(
+    network: Smoke | nn.Module, model: ModelConfig, *, decodes: bool
+) -> MapNetwork | BoxNetwork:
     """Return what is exported: the maps alone, or the boxes."""
     network = exportable(network)
-    return Boxes(network, model) if decodes else Maps(network)
+    return BoxNetwork(network, model) if decodes else MapNetwork(network)

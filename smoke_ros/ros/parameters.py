@@ -62,7 +62,7 @@ class Settings:
 
     def updated(self, parameters: Iterable[Parameter]) -> Settings:
         """Return these settings with some parameters changed; see :meth:`from_values`."""
-        changes = {p.name: _plain(p.value) for p in parameters if p.name in OWNERS}
+        changes = {p.name: _as_yaml_value(p.value) for p in parameters if p.name in OWNERS}
         return Settings.from_values({**self.values(), **changes})
 
 
@@ -122,13 +122,13 @@ def _take_overrides(node: Node) -> dict[str, Any]:
     for name in list(node.get_parameters_by_prefix('')):
         if name in _STANDARD or name.startswith(_STANDARD_PREFIXES):
             continue
-        taken[name] = _plain(node.get_parameter(name).value)
+        taken[name] = _as_yaml_value(node.get_parameter(name).value)
         node.undeclare_parameter(name)
     return taken
 
 
-def _plain(value: Any) -> Any:
-    """Return arrays of any kind as lists, as YAML has them."""
+def _as_yaml_value(value: Any) -> Any:
+    """Return arrays of any kind as lists, as YAML has them, and all else as it is."""
     is_array = hasattr(value, '__len__') and not isinstance(value, str | bytes)
     return list(value) if is_array else value
 

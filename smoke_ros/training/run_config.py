@@ -14,7 +14,7 @@ from smoke_ros.config.data import DataConfig
 from smoke_ros.config.evaluation import EvaluationConfig
 from smoke_ros.config.loss import LossConfig
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.config.options import from_mapping, read_yaml
+from smoke_ros.config.options import from_mapping, plain, read_yaml
 from smoke_ros.config.training import TrainingConfig
 
 Sections = dict[str, dict[str, Any]]
@@ -49,7 +49,7 @@ class RunConfig:
 
     def as_mapping(self) -> Sections:
         """Return the sections as plain values, as a checkpoint stores them."""
-        mapping = _plain(dataclasses.asdict(self))
+        mapping = plain(dataclasses.asdict(self))
         if self.validation is None:
             del mapping['validation']
         return mapping  # type: ignore[no-any-return]
@@ -199,13 +199,6 @@ def _make_evaluation(
         'devkit_overlaps': tuple(lenient.get(name, OTHER_OVERLAP) for name in classes),
     }
     return _make(EvaluationConfig, {**values, **options}, where, 'evaluation')  # type: ignore[no-any-return]
-
-
-def _plain(value: Any) -> Any:
-    """Turn tuples into lists, as YAML and checkpoints have them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 #: Of a section's options, as :meth:`RunConfig.as_mapping` has them.
