@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from smoke_ros.config.synth import REFERENCE_WIDTH, SynthConfig
-from smoke_ros.structures import CameraModel, FloatArray, Vector3
+from smoke_ros.structures import CameraModel, Vector3
+from smoke_ros.synth.rotations import about_x, about_z
 from smoke_ros.synth.scene import Viewpoint
 from smoke_ros.synth.street import Generator
 
@@ -77,21 +78,10 @@ def make_viewpoint(
         Where the vehicle drives, radians.
     """
     yaw = heading + mounting.yaw
-    cos, sin = math.cos(yaw), math.sin(yaw)
-    level_from_world = OPTICAL_FROM_WORLD @ [[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]]
-    rotation = _about_z(-mounting.roll) @ _about_x(mounting.pitch) @ level_from_world
+    level_from_world = OPTICAL_FROM_WORLD @ about_z(-yaw)
+    rotation = about_z(-mounting.roll) @ about_x(mounting.pitch) @ level_from_world
     eye = np.asarray(position) + np.array([0.0, 0.0, mounting.height])
     camera_from_world = np.eye(4)
     camera_from_world[:3, :3] = rotation
     camera_from_world[:3, 3] = -rotation @ eye
     return Viewpoint(camera, camera_from_world)
-
-
-def _about_x(angle: float) -> FloatArray:
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
-
-
-def _about_z(angle: float) -> FloatArray:
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])

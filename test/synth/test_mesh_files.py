@@ -10,7 +10,11 @@ trimesh = pytest.importorskip('trimesh')
 
 from pathlib import Path
 
-from smoke_ros.synth.meshes.calibration import Calibration, MeshFileError, read_calibration
+from smoke_ros.synth.meshes.calibration import (
+    MeshCalibration,
+    MeshFileError,
+    read_mesh_calibrations,
+)
 from smoke_ros.synth.meshes.files import load_folder, load_model, rotation_from_axes
 from smoke_ros.synth.meshes.guess import guess_class, guess_size
 from smoke_ros.synth.meshes.surfaces import linear_from_srgb
@@ -78,7 +82,7 @@ def part(model, name):
 def test_a_mesh_faces_x_stands_on_the_ground_and_has_its_size(tmp_path, forward):
     write_car(tmp_path)
     model = load_model(
-        tmp_path, Calibration('car.obj', 'car', class_name='Car', up='z', forward=forward,
+        tmp_path, MeshCalibration('car.obj', 'car', class_name='Car', up='z', forward=forward,
                               size_m=(4.0, 1.5, 1.8)),
     )  # fmt: skip
     assert model.class_name == 'Car' and model.dimensions == pytest.approx((4.0, 1.5, 1.8))
@@ -93,7 +97,7 @@ def test_a_mesh_faces_x_stands_on_the_ground_and_has_its_size(tmp_path, forward)
 
 def test_triangles_and_normals_look_outwards_also_when_mirrored(tmp_path):
     write_car(tmp_path)
-    told = Calibration(
+    told = MeshCalibration(
         'car.obj', 'car', class_name='Car', up='z', forward='y', size_m=(8.0, 1.5, 1.8),
         attach=(('car.obj', 10, 0, 0, 'x'),),
     )  # fmt: skip
@@ -130,7 +134,7 @@ def test_bodies_take_paint_and_windows_are_glass_by_their_names(tmp_path):
 
 def test_the_calibration_names_painted_materials(tmp_path):
     write_car(tmp_path)
-    told = Calibration('car.obj', 'car', paint=('none*',), glass=('none',))
+    told = MeshCalibration('car.obj', 'car', paint=('none*',), glass=('none',))
     model = load_model(tmp_path, told)
     body, window = part(model, 'BodyPaint'), part(model, 'Window')
     assert (body.paint == 0).all()
@@ -142,7 +146,7 @@ def test_the_calibration_names_painted_materials(tmp_path):
 @pytest.mark.parametrize('address', ['cloth.png', 'model://shop/materials/cloth.png'])
 def test_a_texture_is_found_and_the_right_way_up(tmp_path, address):
     write_square(tmp_path, address, quarters())
-    told = Calibration('square.obj', 'square', class_name='Misc', up='z', forward='y')
+    told = MeshCalibration('square.obj', 'square', class_name='Misc', up='z', forward='y')
     mesh = load_model(tmp_path, told).meshes[0]
     assert mesh.texture.shape == (8, 8, 4) and tuple(mesh.texture[0, 0]) == (255, 0, 0, 255)
     top = mesh.positions[:, 2] == mesh.positions[:, 2].max()
@@ -153,7 +157,7 @@ def test_opacity_can_mean_paint(tmp_path):
     picture = quarters()
     picture[..., 3] = 255 * np.tri(8, dtype=np.uint8)[::-1]  # one of two triangles
     write_square(tmp_path, 'cloth.png', picture)
-    told = Calibration('square.obj', 'square', class_name='Misc', up='z', forward='y',
+    told = MeshCalibration('square.obj', 'square', class_name='Misc', up='z', forward='y',
                        paint=('Cloth',), alpha='paint')  # fmt: skip
     mesh = load_model(tmp_path, told).meshes[0]
     assert (mesh.texture[..., 3] == 255).all(), 'nothing of it is see-through'
@@ -165,7 +169,7 @@ def test_a_colour_table_is_baked_and_its_body_colour_becomes_paint(tmp_path):
     picture[..., :3] = (200, 40, 40)
     picture[4:, :4, :3] = (10, 10, 10)
     write_square(tmp_path, 'cloth.png', picture)
-    told = Calibration('square.obj', 'square', class_name='Misc', up='z', forward='y',
+    told = MeshCalibration('square.obj', 'square', class_name='Misc', up='z', forward='y',
                        paint=('Cloth',), body_colour=(200, 40, 40), bake=True)  # fmt: skip
     mesh = load_model(tmp_path, told).meshes[0]
     assert mesh.texture is None and mesh.uv is None
@@ -223,8 +227,8 @@ def test_a_folder_without_one_usable_mesh_is_an_error(tmp_path):
 def test_large_meshes_are_rejected_unless_the_calibration_allows_them(tmp_path):
     write_car(tmp_path)
     with pytest.raises(MeshFileError, match='24 triangles, more than max_triangles: 10'):
-        load_model(tmp_path, Calibration('car.obj', 'car', max_triangles=10))
-    assert load_model(tmp_path, Calibration('car.obj', 'car', max_triangles=24)).meshes
+        load_model(tmp_path, MeshCalibration('car.obj', 'car', max_triangles=10))
+    assert load_model(tmp_path, MeshCalibration('car.obj', 'car', max_triangles=24)).meshes
 
 
 def test_the_calibration_beside_the_meshes_is_used(tmp_path):
@@ -260,7 +264,7 @@ def test_mistakes_in_a_calibration_are_named(tmp_path, text, message):
     path = tmp_path / 'meshes.yaml'
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
-        read_calibration(path)
+        read_mesh_calibrations(path)
     assert str(path) in str(caught.value)
 
 
@@ -275,7 +279,7 @@ def test_the_shared_meshes_load_as_calibrated(shared_dir, caplog):
     pytest.importorskip('collada')
     models = load_folder(shared_dir / 'meshes', CONFIG)
     assert not caplog.records, 'nothing is left out'
-    told = {each.file: each for each in read_calibration(CONFIG) if not each.skip}
+    told = {each.file: each for each in read_mesh_calibrations(CONFIG) if not each.skip}
     assert len(models) == len(told) == 17
     assert sum(model.held_out for model in models) == 3
     by_name = {each.name or each.file.rsplit('.', 1)[0]: each for each in told.values()}

@@ -8,6 +8,7 @@ import numpy as np
 
 from smoke_ros.structures import Vector3
 from smoke_ros.synth.meshes.shapes import GALVANISED, PLASTIC, RUBBER, STEEL, Builder, Look
+from smoke_ros.synth.rotations import about_x, about_z
 from smoke_ros.synth.scene import Mesh
 
 #: Most bicycles of a row, how far they stand apart, metres, and how far they lean, radians.
@@ -56,7 +57,7 @@ def make_parked_bicycles(name: str, rng: np.random.Generator) -> Mesh:
         mesh = bicycle.build()
         lean = float(rng.uniform(*LEANS)) * float(rng.choice([-1, 1]))
         turn = float(rng.normal(0.0, 0.08)) + np.pi * float(rng.random() < 0.3)
-        pose = _about_z(turn) @ _about_x(lean)
+        pose = about_z(turn) @ about_x(lean)
         shift = (float(rng.normal(0.0, 0.08)), place * apart, 0.0)
         builder.add_mesh(mesh, mesh.positions @ pose.T + shift, mesh.normals @ pose.T)
         if has_stands:
@@ -65,13 +66,3 @@ def make_parked_bicycles(name: str, rng: np.random.Generator) -> Mesh:
                 builder.tube((x, y, 0.0), (x, y, 0.75), 0.025, GALVANISED, sides=6, closed=False)
             builder.tube((0.1, y, 0.75), (0.7, y, 0.75), 0.025, GALVANISED, sides=6)
     return builder.build(one_sided=True)
-
-
-def _about_x(angle: float) -> np.ndarray:
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
-
-
-def _about_z(angle: float) -> np.ndarray:
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])

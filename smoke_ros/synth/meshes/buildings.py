@@ -8,6 +8,7 @@ import numpy as np
 
 from smoke_ros.synth.meshes.shapes import GALVANISED_ROOF, GLASS, Builder, Look
 from smoke_ros.synth.meshes.textures import Texture, brick, plaster
+from smoke_ros.synth.rotations import about_z
 from smoke_ros.synth.scene import Mesh
 
 #: Metres that a wall's texture covers.
@@ -140,11 +141,9 @@ def _add_rectangle(
 
 def _attach(builder: Builder, mesh: Mesh, quarter_turns: int, out: float) -> None:
     """Add a façade that was made facing -y, turned and moved to its wall."""
-    angle = quarter_turns * np.pi / 2
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
-    points = (mesh.positions - (0.0, out, 0.0)) @ turn
-    builder.add_mesh(mesh, points, mesh.normals @ turn)
+    turn = about_z(quarter_turns * np.pi / 2)
+    points = (mesh.positions - (0.0, out, 0.0)) @ turn.T
+    builder.add_mesh(mesh, points, mesh.normals @ turn.T)
 
 
 def _add_roof(

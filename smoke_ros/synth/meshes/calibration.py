@@ -1,6 +1,6 @@
 """How mesh files are to be read: which way each faces, how large it is, what of it takes paint.
 
-A calibration is a YAML file with a list `meshes`, each entry of which is a :class:`Calibration`:
+A calibration is a YAML file with a list `meshes`, each entry a :class:`MeshCalibration`:
 
     meshes:
       - file: gazebo/suv/suv.obj
@@ -34,7 +34,7 @@ class MeshFileError(ValueError):
 
 
 @dataclass(frozen=True)
-class Calibration:
+class MeshCalibration:
     """How one mesh file is to be read; what is left empty is guessed."""
 
     file: str = option('', 'mesh file, relative to the folder')
@@ -90,7 +90,7 @@ def is_attachment(entry: Any) -> bool:
     )
 
 
-def read_calibration(path: Path) -> list[Calibration]:
+def read_mesh_calibrations(path: Path) -> list[MeshCalibration]:
     """Read a calibration file.
 
     Raises
@@ -110,5 +110,5 @@ def read_calibration(path: Path) -> list[Calibration]:
         where = f'{path}, mesh {number}'
         if not isinstance(entry, dict) or not entry.get('file'):
             raise ValueError(f"{where}: expected options with a 'file', got {entry!r:.80}")
-        calibrations.append(from_mapping(Calibration, entry, f'{where} ({entry["file"]})'))
+        calibrations.append(from_mapping(MeshCalibration, entry, f'{where} ({entry["file"]})'))
     return calibrations

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.calibration import (
     DEFAULT_NAME,
-    Calibration,
+    MeshCalibration,
     MeshFileError,
-    read_calibration,
+    read_mesh_calibrations,
 )
 from smoke_ros.synth.meshes.catalogue import Model
 from smoke_ros.synth.meshes.guess import complete, guess_size
@@ -77,7 +77,7 @@ def load_folder(path: Path, calibration: Path | None = None) -> list[Model]:
         raise FileNotFoundError(f'{path}: no such folder of meshes')
     if calibration is None and (path / DEFAULT_NAME).is_file():
         calibration = path / DEFAULT_NAME
-    jobs = list_meshes(path, [] if calibration is None else read_calibration(calibration))
+    jobs = list_meshes(path, [] if calibration is None else read_mesh_calibrations(calibration))
     models, failed = [], 0
     for job in jobs:
         try:
@@ -95,14 +95,14 @@ def load_folder(path: Path, calibration: Path | None = None) -> list[Model]:
     return models
 
 
-def list_meshes(folder: Path, calibrations: list[Calibration]) -> list[Calibration]:
+def list_meshes(folder: Path, calibrations: list[MeshCalibration]) -> list[MeshCalibration]:
     """Return what to read: the calibrated files, and all others that are no part of one."""
     told = {each.file for each in calibrations}
     told |= {attachment[0] for each in calibrations for attachment in each.attach}
     found = (file.relative_to(folder).as_posix() for file in sorted(folder.rglob('*'))
              if file.suffix.lower() in SUFFIXES and file.is_file())  # fmt: skip
     jobs = [each for each in calibrations if not each.skip]
-    jobs += [Calibration(file) for file in found if file not in told]
+    jobs += [MeshCalibration(file) for file in found if file not in told]
     jobs = [replace(job, name=job.name or job.file.rsplit('.', 1)[0]) for job in jobs]
     twice = [name for name, count in Counter(job.name for job in jobs).items() if count > 1]
     if twice:
@@ -110,7 +110,7 @@ def list_meshes(folder: Path, calibrations: list[Calibration]) -> list[Calibrati
     return sorted(jobs, key=lambda job: job.name)
 
 
-def load_model(folder: Path, calibration: Calibration) -> Model:
+def load_model(folder: Path, calibration: MeshCalibration) -> Model:
     """Read one mesh file with what is attached to it.
 
     Raises
@@ -244,7 +244,7 @@ def rotation_from_axes(up: str, forward: str) -> FloatArray:
 
 def convert(
     part: Part, rotation: FloatArray, origin: FloatArray, scale: FloatArray,
-    calibration: Calibration,
+    calibration: MeshCalibration,
 ) -> Mesh:  # fmt: skip
     """Bring a part into the object frame, with its looks.
 

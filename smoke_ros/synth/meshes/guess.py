@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from smoke_ros.structures import FloatArray, Vector3
-from smoke_ros.synth.meshes.calibration import Calibration, MeshFileError
+from smoke_ros.synth.meshes.calibration import MeshCalibration, MeshFileError
 
 #: Words in a file's path, and the class that they tell; the first that fits counts.
 CLASS_WORDS = (
@@ -96,7 +96,9 @@ def guess_size(extents: FloatArray, class_name: str) -> Vector3:
     return length * factor, height * factor, width * factor
 
 
-def complete(calibration: Calibration, points: FloatArray) -> tuple[Calibration, list[str]]:
+def complete(
+    calibration: MeshCalibration, points: FloatArray
+) -> tuple[MeshCalibration, list[str]]:
     """Fill in what a calibration leaves open, all but the size, and say what was guessed."""
     guessed = []
     if not calibration.class_name:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from smoke_ros.structures import FloatArray
-from smoke_ros.synth.meshes.calibration import Calibration
+from smoke_ros.synth.meshes.calibration import MeshCalibration
 from smoke_ros.synth.scene import Float32Array
 
 #: Names that say so themselves, where the calibration names no materials.
@@ -62,7 +62,7 @@ def named(name: str, patterns: Sequence[str]) -> bool:
 
 
 def describe(
-    material: Any, uv: Float32Array | None, count: int, calibration: Calibration
+    material: Any, uv: Float32Array | None, count: int, calibration: MeshCalibration
 ) -> Surface:
     """Work out a material's looks.
 
@@ -121,7 +121,9 @@ def find_colour(material: Any) -> FloatArray:
     return linear_from_srgb((150, 150, 150) if diffuse is None else np.asarray(diffuse)[:3])
 
 
-def paint_mask(texels: npt.NDArray[np.uint8], calibration: Calibration) -> npt.NDArray[np.bool_]:
+def paint_mask(
+    texels: npt.NDArray[np.uint8], calibration: MeshCalibration
+) -> npt.NDArray[np.bool_]:
     """Return which texels, (..., 4), of a painted material are the body's."""
     if calibration.alpha == 'paint':
         return texels[..., 3] >= 128
@@ -133,7 +135,7 @@ def paint_mask(texels: npt.NDArray[np.uint8], calibration: Calibration) -> npt.N
     return np.ones(texels.shape[:-1], bool)
 
 
-def bleach(texels: npt.NDArray[np.uint8], calibration: Calibration) -> npt.NDArray[np.uint8]:
+def bleach(texels: npt.NDArray[np.uint8], calibration: MeshCalibration) -> npt.NDArray[np.uint8]:
     """Make the body's texels grey, white where they have the body's colour, to be painted."""
     if not calibration.body_colour:
         return texels
