@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from rclpy.serialization import serialize_message
+from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image
 from small_bags import BEGIN_NS, CAR, STEP_NS, K, write_small_bag
 from std_msgs.msg import Header
@@ -17,6 +19,7 @@ from smoke_ros.ros.camera_info import calibration_to_message
 from smoke_ros.ros.camera_topics import CAMERA_INFO, COMPRESSED, DETECTIONS, IMAGE, find_cameras
 from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import bgr_to_image
+from smoke_ros.ros.message_types import type_name
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.stamps import stamp_message
 from smoke_ros.ros.tolerant_bag import TolerantBag
@@ -47,6 +50,28 @@ def test_every_image_comes_with_its_camera_and_its_labels(tmp_path, storage, com
         np.testing.assert_array_equal(decoded.camera.K, K)
         (car,) = decoded.truth
         assert car.location == pytest.approx(CAR.location)
+
+
+def test_messages_of_a_big_endian_machine(tmp_path):
+    types = get_typestore(Stores.ROS2_HUMBLE)
+
+    def turned_round(message):
+        name = type_name(type(message))
+        read = types.deserialize_cdr(serialize_message(message), name)
+        return bytes(types.serialize_cdr(read, name, little_endian=False))
+
+    header = Header(frame_id='front_optical', stamp=stamp_message(BEGIN_NS + 3))
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/image', Image, RELIABLE)
+        bag.add_topic('/camera_info', CameraInfo, RELIABLE)
+        info = calibration_to_message(Calibration(64, 48, K), header)
+        bag.write('/camera_info', turned_round(info), 0)
+        image = bgr_to_image(np.full((48, 64, 3), 7, np.uint8), header)
+        bag.write('/image', turned_round(image), 1)
+    ((frame, decoded),) = read(tmp_path / 'bag')
+    assert (frame.stamp_ns, frame.frame_id) == (BEGIN_NS + 3, 'front_optical')
+    np.testing.assert_array_equal(decoded.camera.K, K)
+    assert (decoded.image_bgr == 7).all()
 
 
 def test_several_cameras_keep_the_order_of_the_bag(tmp_path):

@@ -33,6 +33,14 @@ def troubled(age_s, error=False):
         (Health('active', missing='no info'), FINE, Status.WARN, 'no info'),
         (Health('active', missing='no images', silent=True), FINE, Status.STALE, 'no images'),
         (Health('active', camera_warning='cut off'), FINE, Status.WARN, 'cut off'),
+        # What costs frames now is said before what is lacking, and that before what is lasting.
+        (Health('active', missing='no info'), troubled(1.0), Status.WARN, 'odd'),
+        (
+            Health('active', missing='no info', camera_warning='cut off'),
+            FINE,
+            Status.WARN,
+            'no info',
+        ),
     ],
 )
 def test_levels(health, report, level, words):

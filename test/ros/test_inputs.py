@@ -198,6 +198,22 @@ def test_images_whose_camera_info_is_lost_are_counted(start_node, make):
     assert bench.fresh_status().level == b'\x01'
 
 
+@pytest.mark.parametrize(('queue', 'answered'), [(3, [2.0, 3.0, 4.0]), (10, [1.0, 2.0, 3.0, 4.0])])
+def test_as_many_images_wait_for_their_camera_info_as_the_queue_holds(
+    start_node, make, queue, answered
+):
+    bench = start_node(sync='exact', sync_queue=queue)
+    bench.connect()
+    for second in (1.0, 2.0, 3.0, 4.0):
+        bench.images.publish(make.image(second))
+        assert bench.wait(lambda second=second: bench.statistics().frames_in == second)
+    for second in (1.0, 2.0, 3.0, 4.0):
+        bench.infos.publish(make.camera_info(second))
+        if second in answered:
+            assert bench.wait(lambda second=second: second in stamps(bench))
+    assert stamps(bench) == answered
+
+
 def test_images_before_the_first_camera_info_are_nobodys_fault(start_node, make):
     bench = start_node(sync='exact')
     bench.connect()
