@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from smoke_ros import coder
 from smoke_ros.config.detector import DetectorConfig
-from smoke_ros.config.model import STRIDE, ModelConfig
+from smoke_ros.config.model import INPUT_STEP, STRIDE, ModelConfig
 from smoke_ros.engines import Engine, choose_engine
 from smoke_ros.engines.eager import resolve_device
 from smoke_ros.engines.engine import FunctionEngine, ImageEngine
@@ -85,7 +87,7 @@ class Detector:
     engine_summary
         The engine in words, and what it stands in for.
     model
-        What the network was trained for: classes, input, references.
+        What the network was trained for: classes, references; and the input that it is given.
     config
         Thresholds and limits, which a call may override.
     info
@@ -98,10 +100,10 @@ class Detector:
         self, loaded: LoadedModel, device: str = 'cpu', config: DetectorConfig | None = None
     ) -> None:
         self.config = config or DetectorConfig()
-        self.model: ModelConfig = loaded.config
+        self.model = _with_input_size(loaded.config, self.config)
         self.info = loaded
         self.device = resolve_device(device)
-        choice = choose_engine(loaded.network, loaded.config, self.device, self.config)
+        choice = choose_engine(loaded.network, self.model, self.device, self.config)
         self.engine: Engine = choice.engine
         self.engine_summary = choice.summary
         self._setups: dict[object, CameraSetup] = {}
@@ -258,9 +260,10 @@ class Detector:
                 self._warned.add(view)
                 logger.warning(
                     'the network sees %.0f%% of the %dx%d image (its input is %dx%d at a scale '
-                    'of %.3f); objects in the rest are not detected',
+                    'of %.3f); objects in the rest are not detected%s',
                     100 * setup.visible_fraction, camera.width, camera.height,
                     self.model.input_width, self.model.input_height, setup.geometry.scale,
+                    _remedy(camera, setup.geometry),
                 )  # fmt: skip
         return self._setups[camera.key]
 
@@ -335,6 +338,30 @@ class Detector:
         return Detection3D(
             box.location, box.dimensions, rotation_y, name, score, bbox, depth_error
         )
+
+
+def _with_input_size(model: ModelConfig, config: DetectorConfig) -> ModelConfig:
+    """Return a model whose input has the size that was asked for: convolutions take any."""
+    asked = {'input_width': config.input_width, 'input_height': config.input_height}
+    return dataclasses.replace(model, **{name: side for name, side in asked.items() if side})
+
+
+def _remedy(camera: CameraModel, geometry: InputGeometry) -> str:
+    """Say which input would have room for all of an image, where a larger one would."""
+    own = geometry.width, geometry.height
+    needed = [
+        max(side, math.ceil(round(geometry.scale * length, 3) / INPUT_STEP) * INPUT_STEP)
+        for side, length in zip(own, (camera.width, camera.height), strict=True)
+    ]
+    names = ('input_width', 'input_height')
+    larger = [
+        f'{name} {side}' for name, side, before in zip(names, needed, own, strict=True)
+        if side > before
+    ]  # fmt: skip
+    if not larger:
+        return ''
+    times = math.prod(needed) / math.prod(own)
+    return f'. With {" and ".join(larger)} it would see all of it, in {times:.1f} times the time'
 
 
 def _fitting_camera(image_bgr: Image, camera: CameraModel) -> CameraModel:

@@ -253,6 +253,41 @@ def test_a_lost_field_of_view_is_warned_of_once(caplog):
     assert [r.message[:37] for r in caplog.records] == ['the network sees 53% of the 1920x1080']
 
 
+def test_the_warning_of_a_lost_field_of_view_names_an_input_that_sees_all(caplog):
+    camera = make_camera(1920 / 1242, (1920, 1080))
+    detector = make_detector(camera)
+    with caplog.at_level(logging.WARNING):
+        detector.camera_setup(camera)
+    assert 'With input_height 736 it would see all of it, in 1.9 times the time' in caplog.text
+    model = dataclasses.replace(detector.model, input_height=736)
+    # Below what the model's own input, 384 high, shows of it.
+    low = Box3D((0.0, 4.5, 10.0), (3.9, 1.5, 1.6), -1.2)
+    maps = encode_boxes(
+        model, camera, InputGeometry.centred((1920, 1080), (1280, 736)), [('Car', 0.9, low)]
+    )
+    loaded = label_model(*maps, ModelConfig())
+    caplog.clear()
+    taller = Detector(loaded, config=DetectorConfig(input_height=736))
+    assert taller.preprocess(blank(camera), camera).shape == (1, 3, 736, 1280)
+    (found,) = taller.detect(blank(camera), camera)
+    assert_same_box(found, low)
+    assert taller.camera_setup(camera).visible_fraction == 1.0 and not caplog.records
+
+
+def test_a_real_network_takes_an_input_of_another_size():
+    model = ModelConfig(input_width=256, input_height=96)
+    loaded = LoadedModel('fresh', build_network(model), model, TrainingRecord(), '')
+    detector = Detector(loaded, config=DetectorConfig(input_height=160))
+    camera = make_camera(size=(256, 160))
+    heatmap, _ = detector.network(detector.preprocess(blank(camera), camera))
+    assert heatmap.shape[2:] == (40, 64)
+
+
+def test_an_input_must_be_of_whole_steps():
+    with pytest.raises(ValueError, match='input_height must be a multiple of 32, got 400'):
+        DetectorConfig(input_height=400)
+
+
 def test_a_lost_field_of_view_is_not_warned_of_for_every_focal_length(caplog):
     cameras = [make_camera(1.5 + 1e-4 * step, (1920, 1080)) for step in range(4)]
     detector = make_detector(cameras[0])

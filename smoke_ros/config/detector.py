@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from smoke_ros.config.engine import EngineConfig
-from smoke_ros.config.options import check, option
+from smoke_ros.config.options import option
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,3 @@ class DetectorConfig(EngineConfig):
         -1.0, 'relative difference in focal length up to which nothing is corrected; below 0: '
         'as the model was trained', low=-1.0, high=0.5,
     )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        check(self)

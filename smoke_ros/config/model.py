@@ -18,17 +18,18 @@ DEFAULT_MODEL = 'demo'
 #: Network pixels for one pixel of the heatmap.
 STRIDE = 4
 
+#: The sides of a network's input are multiples of this, the stride of the deepest features: a part
+#: of one would not line up again.
+INPUT_STEP = 32
+
 #: KITTI's focal length (2011-09-26) in network pixels: 721.5377 px * 1280 / 1242.
 KITTI_FOCAL_PX = 721.5377 * 1280 / 1242
 
 
 def check_input_side(name: str, side_px: int) -> None:
-    """Refuse a width or height that a network cannot take, with a ValueError.
-
-    The deepest features have stride 32; a part of one would not line up again.
-    """
-    if side_px % 32:
-        raise ValueError(f'{name} must be a multiple of 32, got {side_px}')
+    """Refuse a width or height that a network cannot take, with a ValueError."""
+    if side_px % INPUT_STEP:
+        raise ValueError(f'{name} must be a multiple of {INPUT_STEP}, got {side_px}')
 
 
 @dataclass(frozen=True)

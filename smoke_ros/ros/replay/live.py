@@ -16,6 +16,7 @@ from tqdm import tqdm
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
+from smoke_ros.config.engine import EngineConfig
 from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
@@ -211,9 +212,9 @@ class _Session:
             parameters['device'] = live.device
         if live.score_threshold is not None:
             parameters['score_threshold'] = live.score_threshold
-        for name in ('engine', 'precision'):
-            if (value := getattr(request.detector, name)) != 'auto':
-                parameters[name] = value
+        for field in dataclasses.fields(EngineConfig):
+            if (value := getattr(request.detector, field.name)) != field.default:
+                parameters[field.name] = value
         if live.params_file is None:
             # Nothing but the node itself is to drop frames.
             parameters['qos_reliability'] = 'reliable'

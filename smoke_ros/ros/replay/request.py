@@ -77,6 +77,7 @@ class ReplayRequest:
             'max_detections': self.detector.max_detections,
             'engine': self.detector.engine,
             'precision': self.detector.precision,
+            'input_size': [self.detector.input_width, self.detector.input_height],
         }
 
 
