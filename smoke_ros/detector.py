@@ -342,8 +342,11 @@ class Detector:
 
 def _with_input_size(model: ModelConfig, config: DetectorConfig) -> ModelConfig:
     """Return a model whose input has the size that was asked for: convolutions take any."""
-    asked = {'input_width': config.input_width, 'input_height': config.input_height}
-    return dataclasses.replace(model, **{name: side for name, side in asked.items() if side})
+    return dataclasses.replace(
+        model,
+        input_width=config.input_width or model.input_width,
+        input_height=config.input_height or model.input_height,
+    )
 
 
 def _remedy(camera: CameraModel, geometry: InputGeometry) -> str:
