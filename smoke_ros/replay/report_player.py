@@ -75,6 +75,9 @@ def format_player(pictured: Sequence[tuple[Path, FrameRecord]], most: int) -> st
     """
     if not pictured:
         return ''
+    # Cameras of a bag come in turn, of which a stride might take one only: each has its own row.
+    streams = list(dict.fromkeys((record.bag, record.topic) for _, record in pictured))
+    in_rows = sorted(pictured, key=lambda pair: streams.index((pair[1].bag, pair[1].topic)))
     stride = -(-len(pictured) // most)
     several = len({record.bag for _, record in pictured}) > 1
     first: dict[str, int] = {}
@@ -87,7 +90,7 @@ def format_player(pictured: Sequence[tuple[Path, FrameRecord]], most: int) -> st
             'camera': base64.b64encode(path.read_bytes()).decode('ascii'),
             'above': base64.b64encode(birds_eye_png(record)).decode('ascii'),
         }
-        for path, record in pictured[::stride]
+        for path, record in in_rows[::stride]
     ]
     # "</" would end the script element that the data are in.
     data = json.dumps(frames).replace('</', '<\\/')

@@ -141,6 +141,20 @@ def test_player_has_a_bounded_number_of_pictures(make_replay, make_frame):
     assert report_player.format_player([], 4) == ''
 
 
+def test_player_shows_every_camera(make_replay, make_frame):
+    # As a bag has them, in turn: every other picture would be of one camera only.
+    folder = make_replay([make_frame(i, topic=topic) for i in range(6) for topic in ('/a', '/b')])
+    for i in range(6):
+        for topic in ('/a', '/b'):
+            path = thumbnail_path(folder, topic, i)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b'\xff\xd8')
+    html = report_player.format_player(read_replay(folder).pictured, 6)
+    frames = json.loads(re.search(r'json">(.*?)</script>', html).group(1))
+    shown = [(frame['topic'], frame['caption'].split()[1]) for frame in frames]
+    assert shown == [(topic, i) for topic in ('/a', '/b') for i in ('0', '2', '4')]
+
+
 def test_lines_over_time_are_of_bounded_length():
     seconds = np.linspace(0.0, 1000.0, 10_000)
     values = np.arange(10_000.0)
