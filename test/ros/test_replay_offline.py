@@ -204,6 +204,14 @@ class TestInterruption:
         assert second.calls == 6  # twelve images, of which two are spoilt and four were done
         assert results(out) == results(tmp_path / 'whole')
 
+    def test_its_pictures_are_the_same_where_frames_failed(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 12, spoilt=(1,))
+        replay(tmp_path / 'in', tmp_path / 'whole', pictures=3)
+        with pytest.raises(KeyboardInterrupt):
+            replay(tmp_path / 'in', tmp_path / 'cut', GreyDetector(stop_at=6), pictures=3)
+        replay(tmp_path / 'in', tmp_path / 'cut', pictures=3)
+        assert results(tmp_path / 'cut') == results(tmp_path / 'whole')
+
     def test_a_run_of_something_else_is_not_gone_on_with(self, tmp_path):
         write_small_bag(tmp_path / 'in', 3)
         with pytest.raises(KeyboardInterrupt):

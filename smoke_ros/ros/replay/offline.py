@@ -15,6 +15,7 @@ from smoke_ros.detector import Detector
 from smoke_ros.evaluation.run_info import RunInfo, write_run_info
 from smoke_ros.replay.records import (
     OFFLINE,
+    PROCESSED,
     FrameAppender,
     FrameRecord,
     RunRecord,
@@ -121,11 +122,11 @@ class _Replay:
         frames = BagFrames(bag, self._cameras, self._request.selection)
         with FrameAppender(frames_path(out)) as appender:
             self._write_run_infos()
-            offered = Counter(record.topic for record in read_frames(frames_path(out)))
-            done = sum(offered.values())
+            before = Counter((r.topic, r.status) for r in read_frames(frames_path(out)))
+            done = sum(before.values())
             for camera in self._cameras:
                 self._thumbnails[camera.image] = Thumbnails(
-                    out, camera.image, self._request.pictures, offered[camera.image]
+                    out, camera.image, self._request.pictures, before[camera.image, PROCESSED]
                 )
             if done:
                 logger.info('%s: going on behind %d frames', out, done)
