@@ -27,6 +27,7 @@ from smoke_ros.data.kitti import read_objects, write_objects
 from smoke_ros.detector import Detector, StageTimes
 from smoke_ros.evaluation.run_info import read_run_info
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
+from smoke_ros.ros.bag_frames import Selection
 from smoke_ros.ros.bags import BagReader, BagWriter
 from smoke_ros.ros.covariance import pose_covariance
 from smoke_ros.ros.ground_truth import objects_to_message
@@ -335,6 +336,26 @@ class TestLabels:
         replay(tmp_path / 'in', tmp_path / 'out', labels=labels, calibration=calibration)
         (label,) = frames(tmp_path / 'out')[0].ground_truth
         assert label.location == pytest.approx((10 / 50, 1.0, 20.0))
+
+    def test_of_no_image_are_a_problem(self, tmp_path):
+        labels = self.write(tmp_path / 'labels', ['000003', '000004'])
+        assert self.truth(tmp_path, labels) == [None] * 3
+        (problem,) = read_run(tmp_path / 'out').problems
+        assert problem == (
+            f'{labels}: no image has found its label among 2 labels, matched by index, '
+            '000003.txt is that of image 3, counted from 0'
+        )
+        lines = f'000003 {BEGIN_NS + 1_100_000} /front/image_rect\n'
+        (labels / 'timestamps.txt').write_text(lines)
+        out = tmp_path / 'by_stamp'
+        run = replay(tmp_path / 'in', out, labels=labels)
+        assert (
+            'no image has found its label among 1 labels, matched by stamp, to within 1 ms'
+            in (run.problems[0])
+        )
+        # Of a part of a bag, none need be labelled.
+        out = tmp_path / 'part'
+        assert not replay(tmp_path / 'in', out, labels=labels, selection=Selection(0.1)).problems
 
     def test_what_cannot_be_labels(self, tmp_path):
         write_small_bag(tmp_path / 'in', 1, cameras=('/left', '/right'))

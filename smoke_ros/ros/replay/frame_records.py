@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from smoke_ros.data.kitti import detection_to_object, write_objects
-from smoke_ros.replay.records import FAILED, PROCESSED, FrameRecord
-from smoke_ros.ros.bag_frames import BagFrame, DecodedFrame
+from smoke_ros.replay.records import FAILED, PROCESSED, FrameRecord, read_frames
+from smoke_ros.ros.bag_frames import BagFrame, DecodedFrame, Selection
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.request import ReplayRequest
-from smoke_ros.ros.replay.run_folder import results_folder
+from smoke_ros.ros.replay.run_folder import frames_path, results_folder
+from smoke_ros.ros.tolerant_bag import TolerantBag
 
 
 def begin_record(
@@ -35,6 +36,22 @@ def begin_record(
         status=PROCESSED,
         ground_truth=None if truth is None else tuple(truth),
     )
+
+
+def check_labels(bag: TolerantBag, request: ReplayRequest, labels: LabelFolder | None) -> None:
+    """Note it as a problem where no frame of a whole bag has found its label.
+
+    Of a part of a bag, none need be labelled; frames that failed did not look for theirs.
+    """
+    if labels is None or request.selection != Selection():
+        return
+    is_tried = False
+    for record in read_frames(frames_path(request.out)):
+        if record.ground_truth is not None:
+            return
+        is_tried = is_tried or record.status != FAILED
+    if is_tried:
+        bag.note(f'{request.labels}: no image has found its label among {labels.describe_match()}')
 
 
 def failed_record(frame: BagFrame, request: ReplayRequest, reason: str) -> FrameRecord:

@@ -74,6 +74,15 @@ class LabelFolder:
             return None
         return self._paths[min(near, key=lambda key: abs(key[1] - stamp_ns))]
 
+    def describe_match(self) -> str:
+        """Say how many labels there are, and how they find their images."""
+        how = f'stamp, to within {1e-6 * TOLERANCE_NS:g} ms'
+        if self.matches_index:
+            first = self._sorted[0]
+            name = self._paths[first].name
+            how = f'index, {name} is that of image {first[1]}, counted from 0'
+        return f'{len(self._paths)} labels, matched by {how}'
+
     def read(
         self, topic: str, index: int, stamp_ns: int, offset: Vector3
     ) -> list[KittiObject] | None:

@@ -26,6 +26,7 @@ from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, SMOKE_NODE, Nod
 from smoke_ros.ros.player import Player
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
+from smoke_ros.ros.replay.frame_records import check_labels
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.live_records import NodeReport, record_frames
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
@@ -111,6 +112,7 @@ def replay_live(
         session.run()
         report = session.report
         counts = Counter(record_frames(bag, camera, request, report, live.rate, labels))
+        check_labels(bag, request, labels)
         return finish(
             request.out,
             dataclasses.replace(

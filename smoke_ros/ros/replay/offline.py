@@ -24,7 +24,12 @@ from smoke_ros.replay.records import (
 from smoke_ros.replay.thumbnails import Thumbnails
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
-from smoke_ros.ros.replay.frame_records import begin_record, failed_record, write_results
+from smoke_ros.ros.replay.frame_records import (
+    begin_record,
+    check_labels,
+    failed_record,
+    write_results,
+)
 from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.output_bag import write_output_bag
 from smoke_ros.ros.replay.request import ReplayRequest
@@ -83,6 +88,7 @@ def replay_offline(
             lambda camera: detector.camera_setup(camera).heatmap_pixel_px,
         )  # fmt: skip
         counts = Counter(record.status for record in read_frames(frames_path(request.out)))
+        check_labels(bag, request, labels)
         return finish(
             request.out,
             dataclasses.replace(run, counts=dict(counts), problems=tuple(bag.problems)),
