@@ -375,6 +375,15 @@ class TestLabels:
         with pytest.raises(ValueError, match='must come from one place'):
             replay(tmp_path / 'in', tmp_path / 'out', labels=labels, truth_topic='/labels')
 
+    def test_two_of_one_image_are_refused(self, tmp_path):
+        labels = self.write(tmp_path / 'labels', ['000000', '000001'])
+        stamps = labels / 'timestamps.txt'
+        # As bag2kitti writes it of two drives whose stamps begin alike.
+        stamps.write_text(''.join(f'{n:06d} {BEGIN_NS} /front/image_rect\n' for n in range(2)))
+        write_small_bag(tmp_path / 'in', 1, truth=False)
+        with pytest.raises(ValueError, match=r'000000\.txt and 000001\.txt are both of the image'):
+            replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+
 
 def test_memory_does_not_grow_with_the_bag(tmp_path):
     # In SQLite, for MCAP collects a chunk in memory, which the shorter bag would not fill.
@@ -464,6 +473,18 @@ class TestCommand:
         assert [len(frames(tmp_path / 'out' / name)) for name in ('a', 'b')] == [2, 3]
         assert [arguments[:2] for arguments in reported] == [(tmp_path / 'out', [])]
         assert self.replay(tmp_path / 'a', '--out', tmp_path / 'alone') == 0
+
+    def test_labels_by_index_are_those_of_one_bag(self, tmp_path, capsys):
+        for name in 'ab':
+            write_small_bag(tmp_path / name, 1, truth=False)
+        labels = tmp_path / 'labels'
+        write_objects(labels / '000000.txt', [LABEL])
+        arguments = (tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'out', '--labels', labels)
+        assert self.replay(*arguments) == cli.EXIT_BAD_INPUT
+        assert 'are those of one bag, but there are 2' in capsys.readouterr().err
+        stamps = f'000000 {BEGIN_NS} /front/image_rect\n'
+        (labels / 'timestamps.txt').write_text(stamps)
+        assert self.replay(*arguments) == 0
 
     def report_of(self, folder, *requirements):
         code = cli.main(['report', str(folder), *requirements])

@@ -185,6 +185,7 @@ def _way_of(
 def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     """Return what is to be replayed: with several bags, each into a folder of its own."""
     from smoke_ros.ros.bag_frames import Selection
+    from smoke_ros.ros.replay.labels import LabelFolder
     from smoke_ros.ros.replay.request import ReplayRequest
 
     detector = DetectorConfig(**given_options(args, EngineConfig))
@@ -194,6 +195,11 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f'bags must have different names, got {", ".join(sorted(twice))} twice')
+    if args.labels is not None and len(names) > 1 and LabelFolder(args.labels).matches_index:
+        raise ValueError(
+            f'{args.labels}: labels matched by index are those of one bag, but there are '
+            f'{len(names)}: replay each with its own, or match them by stamp'
+        )
     return [
         ReplayRequest(
             bag=bag,

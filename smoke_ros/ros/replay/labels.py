@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Iterable
 from pathlib import Path
 
 from smoke_ros.data.drives import read_labels
@@ -31,7 +32,7 @@ class LabelFolder:
     FileNotFoundError
         If there is no such folder, or no label in it.
     ValueError
-        If a name is not a number, or the list of stamps names none of them.
+        If a name is not a number, the list of stamps names none of them, or two are of one image.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +47,7 @@ class LabelFolder:
         )
         by_stamp: dict[tuple[str, int], Path] = {}
         if stamps is not None and (by_name := _read_stamps(stamps)) is not None:
-            by_stamp = {by_name[p.stem]: p for p in files if p.stem in by_name}
+            by_stamp = _by_key((by_name[p.stem], p) for p in files if p.stem in by_name)
             if not by_stamp:
                 raise ValueError(
                     f'{stamps}: expected the names of labels, it has none of those in {folder}, '
@@ -54,7 +55,7 @@ class LabelFolder:
                 )
             self.topics = frozenset(topic for topic, _ in by_stamp)
         else:
-            by_stamp = {('', _number(path)): path for path in files}
+            by_stamp = _by_key((('', _number(path)), path) for path in files)
         self._paths = by_stamp
         self._sorted = sorted(by_stamp)
         self.matches_index = not self.topics and self._sorted[-1][1] < SMALLEST_STAMP_NS
@@ -89,6 +90,20 @@ class LabelFolder:
         """Read the labels of an image, moved by ``offset`` into its camera's frame."""
         path = self.find(topic, index, stamp_ns)
         return None if path is None else read_labels(path, offset)
+
+
+def _by_key(pairs: Iterable[tuple[tuple[str, int], Path]]) -> dict[tuple[str, int], Path]:
+    """Return the files by topic and number; of two of one image, none is known to be right."""
+    found: dict[tuple[str, int], Path] = {}
+    for key, path in pairs:
+        other = found.setdefault(key, path)
+        if other != path:
+            raise ValueError(
+                f'{path.parent}: {other.name} and {path.name} are both of the image '
+                f'{" ".join(map(str, key)).strip()}; labels of several bags whose stamps begin '
+                'alike cannot be told apart: make a folder of each bag'
+            )
+    return found
 
 
 def _number(path: Path) -> int:
