@@ -23,6 +23,7 @@ CONDITIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     'evaluation options': lambda report: report['config'],
     'mode': lambda report: sorted({run['mode'] for run in report['runs']}),
     'device': lambda report: sorted({run['device'] for run in report['runs']}),
+    'engine': lambda report: sorted({run.get('engine', '') for run in report['runs']}),
     'options': lambda report: [run['options'] for run in report['runs']],
 }
 

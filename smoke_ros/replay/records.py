@@ -162,8 +162,9 @@ class RunRecord:
         Version of this package.
     model
         ``name``, ``sha256``, ``trained_on``.
-    device
-        What the network ran on, in words.
+    device, engine
+        What the network ran on, in words, and what ran it, whatever was asked for: engine and
+        precision.
     versions
         Of python, torch, OS, CPU and the like: name to version.
     bags, topics
@@ -188,6 +189,7 @@ class RunRecord:
     topics: tuple[str, ...]
     started: str
     ended: str = ''
+    engine: str = ''
     versions: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)

@@ -32,6 +32,7 @@ def run_table(replay: Replay) -> Table:
         ('model', _different(_model(run) for run in replay.runs)),
         ('trained on', _different(str(run.model.get('trained_on', '')) for run in replay.runs)),
         ('device', _different(run.device for run in replay.runs)),
+        ('engine', _different(run.engine for run in replay.runs)),
         ('versions', _different(_pairs(run.versions) for run in replay.runs)),
         ('options', _different(_pairs(run.options) for run in replay.runs)),
         ('smoke_ros', _different(run.smoke_ros for run in replay.runs)),

@@ -69,10 +69,11 @@ def test_conventions_of_the_same_figure_are_left_out():
 
 def test_differing_conditions_are_said():
     a, b = report(), copy.deepcopy(report())
-    b['runs'][0].update(device='cuda:0', bags=['y/drive'])
+    b['runs'][0].update(device='cuda:0', bags=['y/drive'], engine='eager, float32')
     b['counts']['frames'] = 9
     assert compare_reports(a, b).differences == (
         'frames differ: 10 and 9', 'device differ: ["cpu"] and ["cuda:0"]',
+        'engine differ: [""] and ["eager, float32"]',
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from smoke_ros.data.kitti import read_objects, write_objects
 from smoke_ros.detector import Detector, StageTimes
 from smoke_ros.evaluation.run_info import read_run_info
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
+from smoke_ros.replay.report import write_report
 from smoke_ros.ros.bag_frames import Selection
 from smoke_ros.ros.bags import BagReader, BagWriter
 from smoke_ros.ros.covariance import pose_covariance
@@ -101,6 +102,18 @@ def test_every_frame_is_recorded_with_what_was_found(tmp_path, storage):
     assert run == read_run(tmp_path / 'out')
     assert run.counts == {'processed': 4} and run.problems == () and run.ended
     assert run.model['name'] == 'grey' and run.versions['torch']
+    assert run.engine == 'fake, float32'
+
+
+def test_the_engine_that_ran_is_recorded_rather_than_the_one_asked_for(tmp_path):
+    write_small_bag(tmp_path / 'in', 1)
+    detector = GreyDetector()
+    detector.engine_summary = 'eager, float32; onnx cannot run: 3 MB free'
+    run = replay(tmp_path / 'in', tmp_path / 'out', detector)
+    assert run.engine == 'eager, float32'
+    write_report(tmp_path / 'out')
+    page = (tmp_path / 'out/report.html').read_text()
+    assert '<td>engine</td><td>eager, float32</td>' in page
 
 
 def test_the_output_bag_has_the_stamps_of_the_input(tmp_path):

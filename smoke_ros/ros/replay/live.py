@@ -31,7 +31,14 @@ from smoke_ros.ros.replay.labels import LabelFolder
 from smoke_ros.ros.replay.live_records import NodeReport, record_frames
 from smoke_ros.ros.replay.load_monitor import LoadMonitor
 from smoke_ros.ros.replay.request import ReplayRequest, optional_text
-from smoke_ros.ros.replay.run_folder import bag_path, begin, describe_run, finish, frames_path
+from smoke_ros.ros.replay.run_folder import (
+    bag_path,
+    begin,
+    describe_run,
+    engine_that_ran,
+    finish,
+    frames_path,
+)
 from smoke_ros.ros.spinning import spinning_node
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
@@ -123,6 +130,7 @@ def replay_live(
                     'trained_on': report.values.get('trained_on', ''),
                 },
                 device=report.values.get('device', live.device),
+                engine=engine_that_ran(report.values.get('engine', '')),
                 counts=dict(counts),
                 problems=(*bag.problems, *session.problems),
                 load=tuple(session.load),

@@ -37,6 +37,7 @@ from smoke_ros.ros.replay.run_folder import (
     bag_path,
     begin,
     describe_run,
+    engine_that_ran,
     finish,
     frames_path,
     results_folder,
@@ -76,6 +77,7 @@ def replay_offline(
             'trained_on': detector.model.trained_on,
         }
         run = describe_run(OFFLINE, request, model, str(detector.device), topics)
+        run = dataclasses.replace(run, engine=engine_that_ran(detector.engine_summary))
         run = begin(request.out, run, overwrite=overwrite, keep_finished=keep_finished)
         if run.ended:
             logger.info('%s: done before', request.out)

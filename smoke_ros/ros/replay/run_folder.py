@@ -31,7 +31,7 @@ RESULTS_FOLDER = 'detections'
 BAG_FOLDER = 'bag'
 
 #: What has to be the same for a run to go on where it was interrupted.
-IDENTITY = ('mode', 'smoke_ros', 'model', 'device', 'bags', 'topics', 'options')
+IDENTITY = ('mode', 'smoke_ros', 'model', 'device', 'engine', 'bags', 'topics', 'options')
 
 
 def describe_run(
@@ -53,6 +53,14 @@ def describe_run(
         versions=_versions(device),
         options=request.options(),
     )
+
+
+def engine_that_ran(summary: str) -> str:
+    """Return engine and precision of a summary, without the reasons for a fall-back.
+
+    These may name what differs from run to run, such as free memory.
+    """
+    return summary.partition(';')[0]
 
 
 def begin(
