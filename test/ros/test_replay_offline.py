@@ -503,6 +503,23 @@ class TestCommand:
         code = cli.main(['report', str(folder), *requirements])
         return code, json.loads((folder / 'report.json').read_text())
 
+    def test_of_several_bags_played_live_one_cannot_be_read(self, tmp_path, caplog, monkeypatch):
+        def play(request, live, *, overwrite):
+            return replay_offline(request, GreyDetector(), overwrite=overwrite)
+
+        monkeypatch.setattr('smoke_ros.ros.node_process.isolate', lambda: None)
+        monkeypatch.setattr('smoke_ros.ros.replay.live.replay_live', play)
+        for name in 'ab':
+            write_small_bag(tmp_path / name, 2)
+        (tmp_path / 'broken').mkdir()
+        bags = [tmp_path / name for name in ('a', 'broken', 'b')]
+        assert self.replay(*bags, '--out', tmp_path / 'out', '--live') == 1
+        assert 'broken has no metadata.yaml' in caplog.text
+        assert [len(frames(tmp_path / 'out' / name)) for name in 'ab'] == [2, 2]
+        assert (tmp_path / 'out/report.html').is_file()
+        alone = (tmp_path / 'broken', '--out', tmp_path / 'alone', '--live')
+        assert self.replay(*alone) == cli.EXIT_BAD_INPUT
+
     def test_a_bag_that_cannot_be_read_counts_in_every_report(self, tmp_path):
         write_small_bag(tmp_path / 'a', 2)
         (tmp_path / 'broken').mkdir()

@@ -229,13 +229,24 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
         if not request.bag.exists():
             raise FileNotFoundError(f'no bag at {request.bag}')
     detector = Detector.from_model(*_model_and_device(args), requests[0].detector)
+
+    def replay(request: ReplayRequest) -> None:
+        replay_offline(
+            request, detector, overwrite=args.overwrite, keep_finished=len(requests) > 1
+        )
+
+    return _one_by_one(requests, replay)
+
+
+def _one_by_one(
+    requests: list[ReplayRequest], replay: Callable[[ReplayRequest], None]
+) -> list[Outcome]:
+    """Replay one bag after the other; of several, one that cannot be read stops no other."""
     outcomes = []
     for request in requests:
         failure = ''
         try:
-            replay_offline(
-                request, detector, overwrite=args.overwrite, keep_finished=len(requests) > 1
-            )
+            replay(request)
         except (ValueError, FileNotFoundError, PermissionError) as error:
             if len(requests) == 1:
                 raise
@@ -262,12 +273,14 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     live = LiveOptions(
         args.rate, args.model or '', args.device or '', args.score_threshold, args.params_file
     )
-    for request in requests:
+
+    def replay(request: ReplayRequest) -> None:
         try:
             replay_live(request, live, overwrite=args.overwrite)
         except RuntimeError as error:
             raise OSError(f'{request.bag}: {error}') from error
-    return [Outcome(request) for request in requests]
+
+    return _one_by_one(requests, replay)
 
 
 def _replay_on_ray(args: argparse.Namespace, requests: list[ReplayRequest]) -> list[Outcome]:
