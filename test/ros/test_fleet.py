@@ -15,6 +15,8 @@ from smoke_ros import cli
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
 from smoke_ros.replay.streams import read_replay
 from smoke_ros.ros.bag_frames import Selection
+from smoke_ros.ros.bags import BagReader, BagWriter
+from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.fleet import cut_into_segments, replay_on_ray
 from smoke_ros.ros.replay.offline import replay_offline
 from smoke_ros.ros.replay.request import ReplayRequest
@@ -103,6 +105,31 @@ def test_a_report_covers_all_segments_and_no_older_ones(tmp_path, monkeypatch, c
         replay = read_replay(tmp_path / 'out')
         assert len(replay.runs) == 2 * count
         assert sum(map(len, replay.streams)) == 12
+
+
+def test_a_segment_without_images_is_no_failure(tmp_path, monkeypatch, caplog):
+    def one_by_one(requests, address, load_detector, *, gpus, overwrite):
+        for request in requests:
+            replay_offline(request, GreyDetector(), overwrite=overwrite)
+        return {}
+
+    monkeypatch.setattr('smoke_ros.ros.replay.fleet.replay_on_ray', one_by_one)
+    write_small_bag(tmp_path / 'short', 3)  # of 0.2 s
+    with BagReader(tmp_path / 'short') as bag, BagWriter(tmp_path / 'in') as longer:
+        for name, topic in bag.topics.items():
+            longer.add_topic(name, topic.message_class(), RELIABLE)
+        for message in bag.messages():
+            longer.write(message.topic, message.data, message.stamp_ns)
+        # The camera ends before the other topics do.
+        info = next(bag.messages(['/front/camera_info']))
+        longer.write(info.topic, info.data, info.stamp_ns + 900_000_000)
+    command = ['replay', str(tmp_path / 'in'), '--ray', 'local', '--segment', '0.5']
+    assert cli.main([*command, '--out', str(tmp_path / 'out')]) == 0, caplog.text
+    assert len(read_replay(tmp_path / 'out').runs) == 2
+    # A bag of which no segment has any is one.
+    late = [*command, '--start', '0.6', '--out', str(tmp_path / 'late')]
+    assert cli.main(late) == 1
+    assert 'no image in what was asked for, of /front/image_rect' in caplog.text
 
 
 def test_segments_end_where_the_part_of_the_bag_does(tmp_path):

@@ -7,7 +7,8 @@ import dataclasses
 import functools
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.option_arguments import add_option_arguments, given_options
-from smoke_ros.replay.records import RUN_FILE, Fleet, read_run, write_fleet
+from smoke_ros.replay.records import RUN_FILE, Fleet, RunRecord, read_run, write_fleet
 from smoke_ros.replay.report_command import (
     EXIT_NOT_MET,
     add_report_arguments,
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if is_fleet and folders:
         runs = (folder.relative_to(args.out).as_posix() for folder in folders)
         write_fleet(args.out, Fleet(tuple(runs), tuple(unread)))
-    problems = [*unread, *(problem for folder in folders for problem in _problems_of(folder))]
+    problems = [*unread, *_problems_of([read_run(folder) for folder in folders])]
     for problem in problems:
         logger.warning('%s', problem)
     if not folders:
@@ -153,15 +154,21 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_NOT_MET if problems else code
 
 
-def _problems_of(folder: Path) -> list[str]:
-    """Return what a run could not read, in sentences."""
-    run = read_run(folder)
-    failed = run.counts.get('failed', 0)
-    name = ', '.join(run.bags)
-    lost = [f'{name}: {failed} frames failed'] if failed else []
-    if not sum(run.counts.values()):
-        lost.append(f'{name}: no image in what was asked for, of {", ".join(run.topics)}')
-    return [*run.problems, *lost]
+def _problems_of(runs: Sequence[RunRecord]) -> list[str]:
+    """Return what runs could not read, in sentences."""
+    problems = [problem for run in runs for problem in run.problems]
+    frames = Counter[str]()
+    for run in runs:
+        name = ', '.join(run.bags)
+        failed = run.counts.get('failed', 0)
+        problems += [f'{name}: {failed} frames failed'] if failed else []
+        frames[name] += sum(run.counts.values())
+    # Of a bag that was cut, single segments need not have any.
+    topics = {', '.join(run.bags): ', '.join(run.topics) for run in runs}
+    empty = [name for name, count in frames.items() if not count]
+    return problems + [
+        f'{name}: no image in what was asked for, of {topics[name]}' for name in empty
+    ]
 
 
 def _way_of(
