@@ -50,8 +50,8 @@ class Selection:
     stride: int = 1
 
     def __post_init__(self) -> None:
-        if not self.start_s >= 0.0:
-            raise ValueError(f'start must be at least 0 s, got {self.start_s:g}')
+        if not 0.0 <= self.start_s < math.inf:
+            raise ValueError(f'start must be at least 0 s and finite, got {self.start_s:g}')
         if not self.duration_s > 0.0:
             raise ValueError(f'duration must be above 0 s, got {self.duration_s:g}')
         if self.stride < 1:

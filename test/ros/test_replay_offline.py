@@ -560,6 +560,7 @@ class TestCommand:
             (['in', '--out', 'in'], 'in is not empty and holds no run'),
             (['in', '--out', 'out', '--require', 'jiter_ms<3'], 'jiter_ms'),
             (['in', '--out', 'out', '--segments', '0'], 'segments must be'),
+            (['in', '--out', 'out', '--start', 'inf'], 'start must be at least 0 s and finite'),
             (['in', '--out', 'out', '--pictures', '0'], 'pictures must be'),
         ],
     )
