@@ -32,7 +32,7 @@ class Requirement:
     bound: float
 
     def __str__(self) -> str:
-        return f'{self.metric}{self.operator}{self.bound:g}'
+        return f'{self.metric}{self.operator}{self.bound:.15g}'
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,19 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """Say what was found and what was required."""
-        required = f'required {self.requirement.operator} {self.requirement.bound:g}'
+        required = f'required {self.requirement.operator} {self.requirement.bound:.15g}'
         metric = self.metric
         if metric.value is None:
             return f'{metric.name} has no value: {metric.why_missing}; {required}'
         meaning = f' ({metric.meaning})' if metric.meaning else ''
         unit = f' {metric.unit}' if metric.unit else ''
-        return f'{metric.name}{meaning} is {metric.value:.6g}{unit}, {required}'
+        return f'{metric.name}{meaning} is {self._figure(metric.value)}{unit}, {required}'
+
+    def _figure(self, value: float) -> str:
+        """Return the value in six digits, or in more where these would tell another verdict."""
+        figure = f'{value:.6g}'
+        meets = OPERATORS[self.requirement.operator](float(figure), self.requirement.bound)
+        return figure if meets == self.met else f'{value:.15g}'
 
 
 def parse_requirement(text: str, config: EvaluationConfig | None = None) -> Requirement:

@@ -73,6 +73,20 @@ def test_bound_is_kept_or_not(sign, bound, met):
     )
 
 
+@pytest.mark.parametrize(
+    ('value', 'text', 'sentence'),
+    [
+        (200 / 3, 'jitter_ms>=66.6667', 'is 66.6666666666667 ms, required >= 66.6667'),
+        (1234566.0, 'jitter_ms>=1234567', 'is 1234566 ms, required >= 1234567'),
+        (200 / 3, 'jitter_ms>=60', 'is 66.6667 ms, required >= 60'),
+    ],
+)
+def test_figures_have_the_digits_that_the_verdict_takes(value, text, sentence):
+    (verdict,) = judge([parse_requirement(text)], [Metric('jitter_ms', value, 'ms', 'lower')])
+    assert verdict.sentence == f'jitter_ms {sentence}'
+    assert str(verdict.requirement) == text
+
+
 def test_missing_value_is_not_met_and_says_why():
     (verdict,) = judge([Requirement('car/3d/easy', '>=', 0.0)], METRICS)
     assert not verdict.met
