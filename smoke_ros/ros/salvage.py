@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import lz4.frame
+
 # Not in its documented interface; the version of rosbags is pinned, and tests cover each kind.
-from rosbags.rosbag2.storage_mcap import DECOMPRESSORS, decompress
+from rosbags.rosbag2.storage_mcap import DECOMPRESSORS, decompress, zstd
 
 MCAP_MAGIC: Final = b'\x89MCAP0\r\n'
 ZSTD_MAGIC: Final = b'\x28\xb5\x2f\xfd'
 #: Kinds of MCAP records.
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 3, 4, 5, 6, 15
+#: Of a chunk at which a file ends, the most that is read; they are of 1 MB, as a rule.
+LARGEST_CUT_CHUNK = 1 << 28
+_DECOMPRESS_BEGUN: dict[str, Callable[[bytes], bytes]] = {
+    '': bytes,
+    'lz4': lambda data: lz4.frame.LZ4FrameDecompressor().decompress(data),
+    'zstd': lambda data: zstd.ZstdDecompressor().decompress(data),
+}
 #: Lost rows in a row after which an SQLite file is given up.
 MOST_LOST_ROWS = 1000
 
@@ -83,8 +93,15 @@ class _McapScan:
             head = file.read(9)
             length = struct.unpack('<Q', head[1:])[0] if len(head) == 9 else size
             if len(head) < 9 or at + 9 + length > size:
+                saved = 0
+                if head[:1] == bytes([_CHUNK]):
+                    for kind, content in _split_begun_chunk(file.read(LARGEST_CUT_CHUNK)):
+                        saved += kind == _MESSAGE
+                        yield kind, content
+                but_for = f' but for {saved} messages' if saved else ''
                 self._problems.append(
                     f'{self._path}: ends in the middle, what follows byte {at} of {size} is lost'
+                    f'{but_for}'
                 )
                 return
             content = file.read(length)
@@ -123,6 +140,21 @@ def _unpack_chunk(content: bytes) -> bytes:
     compression, at = _text(content, 28)
     (length,) = struct.unpack_from('<Q', content, at)
     return decompress(content[at + 8 : at + 8 + length], compression, size, checksum)
+
+
+def _split_begun_chunk(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Split what there is of a chunk that was cut off; the checksum is that of all of it."""
+    try:
+        compression, at = _text(content, 28)
+        (length,) = struct.unpack_from('<Q', content, at)
+        begun = content[at + 8 : at + 8 + length]
+        # Where the file is whole and only says that it is not, the checksum counts.
+        is_whole = len(begun) == length
+        data = _unpack_chunk(content) if is_whole else _DECOMPRESS_BEGUN[compression](begun)
+    except Exception:  # noqa: BLE001, whatever a decompressor makes of damaged bytes
+        return
+    with contextlib.suppress(ValueError, struct.error):  # the record in which it ends
+        yield from _split_records(data)
 
 
 def _split_records(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -23,7 +23,7 @@ COUNT = 12
 STORAGES = ('mcap', 'sqlite3')
 
 
-def write(path, storage='mcap', compression=''):
+def write(path, storage='mcap', compression='', width=1000):
     """Write images of about 300 kB that tell their number in the first byte."""
     plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
     writer = Writer(path, version=9, storage_plugin=plugin)
@@ -40,8 +40,8 @@ def write(path, storage='mcap', compression=''):
             '/image', description.name, msgdef=description.definition, rihs01=description.hash
         )
         for number in range(COUNT):
-            image = Image(height=300, width=1000, step=1000, encoding='mono8')
-            image.data = bytes([number]) + random.bytes(299_999)
+            image = Image(height=300, width=width, step=width, encoding='mono8')
+            image.data = bytes([number]) + random.bytes(300 * width - 1)
             writer.write(topic, 1000 + number, serialize_message(image))
     return next(file for file in path.iterdir() if file.suffix != '.yaml')
 
@@ -72,6 +72,15 @@ def test_a_recording_that_was_cut_off(tmp_path, storage, compression):
     assert numbers == list(range(len(numbers))) and COUNT // 4 <= len(numbers) < COUNT
     assert problems and all('bag' in problem for problem in problems)
     assert 'lost' in problems[-1]
+
+
+@pytest.mark.parametrize(('compression', 'width'), [('', 10), ('zstd', 300), ('lz4', 300)])
+def test_of_a_chunk_that_was_cut_off_what_is_there_is_read(tmp_path, compression, width):
+    file = write(tmp_path / 'bag', 'mcap', compression, width)  # all in one chunk
+    file.write_bytes(file.read_bytes()[: 300 * width * COUNT * 2 // 3])
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == list(range(len(numbers))) and COUNT // 4 <= len(numbers) < COUNT
+    assert f'is lost but for {len(numbers)} messages' in problems[-1]
 
 
 @pytest.mark.parametrize('storage', STORAGES)
