@@ -28,6 +28,8 @@ from smoke_ros.structures import CameraModel, FloatArray, Vector3
 
 #: When a recording without stamps begins: not at 0, which in ROS means that there is no stamp.
 FIRST_STAMP_NS = 1_000_000_000
+#: Beyond, stamps in whole nanoseconds would be all the same, or too large for a bag.
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1e-4, 1e6
 RAW_CALIBRATION = 'calib_cam_to_cam.txt'
 
 
@@ -74,8 +76,10 @@ def find_drive(
     FileNotFoundError, ValueError
         If there is no such folder or no image in it, or the stamps do not fit the images.
     """
-    if not rate_hz > 0.0:
-        raise ValueError(f'rate must be above 0 Hz, got {rate_hz:g}')
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise ValueError(
+            f'rate must be from {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz, got {rate_hz:g}'
+        )
     if not source.is_dir():
         raise FileNotFoundError(f'{source}: no such folder')
     for folder in (source, source / 'training'):

@@ -1,3 +1,5 @@
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -60,8 +62,9 @@ class TestKinds:
             find_drive(tmp_path / 'absent', rate_hz=10.0)
         with pytest.raises(FileNotFoundError, match='no image'):
             find_drive(tmp_path, rate_hz=10.0)
-        with pytest.raises(ValueError, match='above 0 Hz, got 0'):
-            find_drive(tmp_path, rate_hz=0.0)
+        for rate in (0.0, -1.0, 1e-12, 1e12, math.inf, math.nan):
+            with pytest.raises(ValueError, match=r'rate must be from 0\.0001 to 1e'):
+                find_drive(tmp_path, rate_hz=rate)
 
 
 def test_timestamps_are_utc_to_the_nanosecond(tmp_path):
