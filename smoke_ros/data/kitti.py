@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from smoke_ros.errors import KittiFormatError
-from smoke_ros.files import write_text_atomically
+from smoke_ros.files import read_text, write_text_atomically
 from smoke_ros.geometry import NEAR_M
 from smoke_ros.structures import Box3D, CameraModel, Detection3D
 
@@ -63,6 +63,14 @@ def dont_care(bbox_xyxy_px: tuple[float, float, float, float]) -> KittiObject:
     return KittiObject(nowhere, no_size, no_angle, DONT_CARE, -1.0, -1, no_angle, bbox_xyxy_px)
 
 
+def read_lines(path: Path) -> list[str]:
+    """Read a text file in KITTI's layout; what is no text is a KittiFormatError."""
+    try:
+        return read_text(path).splitlines()
+    except ValueError as error:
+        raise KittiFormatError(str(error)) from error
+
+
 def read_objects(path: Path | str, *, with_score: bool = False) -> list[KittiObject]:
     """Read a label file, or with ``with_score`` a result file; an empty file has no objects.
 
@@ -74,12 +82,8 @@ def read_objects(path: Path | str, *, with_score: bool = False) -> list[KittiObj
         Naming file, line and field of what cannot be read.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding='ascii')
-    except UnicodeDecodeError as error:
-        raise KittiFormatError(f'{path}: expected text, got binary data') from error
     objects = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             objects.append(_parse_object(line, f'{path}:{number}', with_score))
     return objects

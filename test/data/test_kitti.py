@@ -100,6 +100,15 @@ def test_a_class_of_two_words_is_written_as_one(tmp_path):
     assert read_objects(tmp_path / 'a.txt')[0].class_name == 'traffic_cone'
 
 
+@pytest.mark.parametrize('mark', ['', '\ufeff'])
+def test_class_names_of_any_language_are_read_as_they_are_written(tmp_path, mark):
+    (item,) = read(tmp_path, LABEL)
+    path = tmp_path / 'a.txt'
+    write_objects(path, [dataclasses.replace(item, class_name='Fußgänger')])
+    path.write_text(mark + path.read_text(encoding='utf-8'), encoding='utf-8')
+    assert read_objects(path)[0].class_name == 'Fußgänger'
+
+
 def test_a_result_needs_a_score(tmp_path):
     with pytest.raises(KittiFormatError, match='expected 16 fields, got 15: score is missing'):
         read(tmp_path, LABEL, with_score=True)
