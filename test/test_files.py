@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from smoke_ros.files import list_files, replacing, write_text_atomically
+from smoke_ros.files import list_files, read_text, replacing, write_text_atomically
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -38,3 +38,12 @@ def test_hidden_files_are_nobodys(tmp_path):
         (tmp_path / name).touch()
     assert [path.name for path in list_files(tmp_path, ('.txt',))] == ['a.TXT', 'b.txt']
     assert list_files(tmp_path / 'absent', ('.txt',)) == []
+
+
+def test_text_is_read_and_binary_data_named(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_bytes(b'\xef\xbb\xbfa\xc3\xa9\n')
+    assert read_text(path) == 'aé\n'
+    path.write_bytes(b'\x89PNG\xff')
+    with pytest.raises(ValueError, match=r'a\.txt: expected text, got binary data'):
+        read_text(path)

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from smoke_ros.files import read_text
+
 T = TypeVar('T')
 
 
@@ -110,7 +112,7 @@ def read_yaml(path: Path) -> Any:
         If it is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding='utf-8'))
+        return yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         what = ' '.join(str(error).split())
         raise ValueError(f'{path}: expected YAML, got something else ({what})') from error

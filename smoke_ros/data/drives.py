@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from smoke_ros.calibration import Calibration, read_camera_yaml
-from smoke_ros.data.kitti import KittiObject, read_calibration, read_objects
+from smoke_ros.data.kitti import KittiObject, read_calibration, read_lines, read_objects
 from smoke_ros.data.layout import IMAGE_SUFFIXES
 from smoke_ros.errors import KittiFormatError
 from smoke_ros.files import list_files
@@ -156,7 +156,7 @@ def read_timestamps(path: Path) -> list[int]:
         Naming the line that is not a time.
     """
     stamps = []
-    for number, line in enumerate(path.read_text(encoding='ascii').splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         whole, _, fraction = line.strip().partition('.')
@@ -197,9 +197,9 @@ def read_drive_calibration(
     if path.suffix in ('.yaml', '.yml'):
         return read_camera_yaml(path), (0.0, 0.0, 0.0)
     number = 2 if camera is None else camera
-    text = path.read_text(encoding='ascii')
-    if 'P_rect_' in text:
-        model = _raw_calibration(path, text, number, image_size)
+    lines = read_lines(path)
+    if any('P_rect_' in line for line in lines):
+        model = _raw_calibration(path, lines, number, image_size)
     else:
         model = read_calibration(path, *image_size, camera=number)
     P = np.column_stack((model.K, np.zeros(3)))
@@ -213,10 +213,10 @@ def _origin_offset(model: CameraModel) -> FloatArray:
 
 
 def _raw_calibration(
-    path: Path, text: str, camera: int, image_size: tuple[int, int]
+    path: Path, lines: Sequence[str], camera: int, image_size: tuple[int, int]
 ) -> CameraModel:
     key = f'P_rect_{camera:02d}:'
-    line = next((line for line in text.splitlines() if line.startswith(key)), None)
+    line = next((line for line in lines if line.startswith(key)), None)
     if line is None:
         raise KittiFormatError(f'{path}: expected a line {key}, found none')
     try:

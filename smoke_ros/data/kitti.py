@@ -184,7 +184,7 @@ def read_calibration(path: Path | str, width: int, height: int, camera: int = 2)
     """
     path = Path(path)
     key = f'P{camera}:'
-    for number, line in enumerate(path.read_text(encoding='ascii').splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.startswith(key):
             continue
         words = line[len(key) :].split()

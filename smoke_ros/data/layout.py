@@ -20,7 +20,7 @@ from PIL import Image as Picture
 
 from smoke_ros.data.kitti import KittiObject, read_calibration, read_objects
 from smoke_ros.errors import KittiFormatError
-from smoke_ros.files import list_files
+from smoke_ros.files import list_files, read_text
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel
 
@@ -147,7 +147,7 @@ def read_split(path: Path) -> list[str]:
         If it names no frame, or one twice, or a line is not a name.
     """
     names: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         words = line.split()
         if not words:
             continue

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.config.options import check, from_mapping, option
+from smoke_ros.config.options import check, from_mapping, option, read_yaml
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,12 @@ def test_what_is_wrong_is_named(mapping, message):
     with pytest.raises(ValueError) as caught:
         from_mapping(Kitchen, mapping, 'k.yaml')
     assert str(caught.value) == message
+
+
+def test_binary_data_is_no_yaml_file(tmp_path):
+    (tmp_path / 'a.yaml').write_bytes(b'\x89PNG\xff')
+    with pytest.raises(ValueError, match=r'a\.yaml: expected text, got binary data'):
+        read_yaml(tmp_path / 'a.yaml')
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,13 @@ def test_a_calibration_file(tmp_path):
     assert camera.projection_offset == (44.0, 0.2, 0.003)
 
 
+def test_binary_data_is_no_calibration(tmp_path):
+    path = tmp_path / 'calib.txt'
+    path.write_bytes(b'\x89PNG\xff')
+    with pytest.raises(KittiFormatError, match=r'calib\.txt: expected text, got binary data'):
+        read_calibration(path, 1242, 375)
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [

@@ -49,6 +49,12 @@ def test_malformed_splits(tmp_path, text, message):
         read_split(path)
 
 
+def test_binary_data_is_no_split(tmp_path):
+    (tmp_path / 'split.txt').write_bytes(b'\x89PNG\xff')
+    with pytest.raises(ValueError, match=r'split\.txt: expected text, got binary data'):
+        read_split(tmp_path / 'split.txt')
+
+
 def test_jpeg_images_are_read_and_cut_ones_refused(kitti_root):
     folder = kitti_root / 'training/image_2'
     image = np.full((96, 256, 3), (20, 120, 220), dtype=np.uint8)

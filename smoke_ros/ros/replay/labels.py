@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from smoke_ros.data.drives import read_labels
-from smoke_ros.data.kitti import KittiObject
+from smoke_ros.data.kitti import KittiObject, read_lines
 from smoke_ros.errors import KittiFormatError
 from smoke_ros.files import list_files
 from smoke_ros.structures import Vector3
@@ -119,7 +119,7 @@ def _number(path: Path) -> int:
 def _read_stamps(path: Path) -> dict[str, tuple[str, int]] | None:
     """Read name -> (topic, stamp); None where it is a raw drive's file of the same name."""
     found = {}
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         words = line.split()
         if len(words) == 2 and '-' in words[0]:
             return None
