@@ -223,7 +223,10 @@ def _raw_calibration(
         P = np.array([float(word) for word in line[len(key) :].split()]).reshape(3, 4)
     except ValueError as error:
         raise KittiFormatError(f'{path}: {key[:-1]} must be 12 numbers, got {line!r}') from error
-    return CameraModel.from_projection(P, *image_size)
+    try:
+        return CameraModel.from_projection(P, *image_size)
+    except ValueError as error:
+        raise KittiFormatError(f'{path}: {error}') from error
 
 
 def read_labels(path: Path, offset: Vector3) -> list[KittiObject]:

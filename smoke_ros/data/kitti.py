@@ -180,7 +180,7 @@ def read_calibration(path: Path | str, width: int, height: int, camera: int = 2)
     Raises
     ------
     KittiFormatError
-        If the matrix is missing or malformed.
+        If the matrix is missing or malformed, or no camera's.
     """
     path = Path(path)
     key = f'P{camera}:'
@@ -196,7 +196,10 @@ def read_calibration(path: Path | str, width: int, height: int, camera: int = 2)
             raise KittiFormatError(
                 f'{path}:{number}: {key[:-1]} must have 12 numbers, got {P.size}'
             )
-        return CameraModel.from_projection(P.reshape(3, 4), width, height)
+        try:
+            return CameraModel.from_projection(P.reshape(3, 4), width, height)
+        except ValueError as error:
+            raise KittiFormatError(f'{path}: {error}') from error
     raise KittiFormatError(f'{path}: expected a line {key}, found none')
 
 

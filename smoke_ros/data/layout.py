@@ -88,13 +88,7 @@ class KittiFolder:
 
     def camera(self, frame: str, image_size: tuple[int, int]) -> CameraModel:
         """Read a frame's calibration; width and height are its image's."""
-        path = self.folder / 'calib' / f'{frame}.txt'
-        try:
-            return read_calibration(path, *image_size)
-        except KittiFormatError:
-            raise
-        except ValueError as error:
-            raise KittiFormatError(f'{path}: {error}') from error
+        return read_calibration(self.folder / 'calib' / f'{frame}.txt', *image_size)
 
     def image(self, frame: str) -> Image:
         """Read a frame's image, BGR.

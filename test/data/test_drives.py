@@ -106,3 +106,10 @@ class TestCalibration:
         path.write_text('P_rect_02: 1 2 3\n')
         with pytest.raises(KittiFormatError, match='P_rect_02 must be 12 numbers'):
             read_drive_calibration(path, 2, (6, 4))
+
+    @pytest.mark.parametrize('key', ['P2', 'P_rect_02'])
+    def test_what_is_no_cameras_is_named(self, tmp_path, key):
+        path = tmp_path / 'calib.txt'
+        path.write_text(f'{key}:' + 12 * ' 0')
+        with pytest.raises(KittiFormatError, match=r'calib\.txt: .* not calibrated'):
+            read_drive_calibration(path, 2, (6, 4))

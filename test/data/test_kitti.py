@@ -141,6 +141,8 @@ def test_binary_data_is_no_calibration(tmp_path):
         ('P1: 1', r'calib\.txt: expected a line P2:, found none'),
         ('P2: 1 2', r'calib\.txt:1: P2 must have 12 numbers, got 2'),
         ('P2: a b', r'calib\.txt:1: P2 must be numbers'),
+        ('P2:' + 12 * ' 0', r'calib\.txt: the camera is not calibrated'),
+        ('P2:' + 12 * ' nan', r'calib\.txt: K must be finite'),
     ],
 )
 def test_a_malformed_calibration_names_file_and_line(tmp_path, text, message):
