@@ -116,18 +116,15 @@ def read_camera_yaml(path: Path | str) -> Calibration:
         raise ValueError(f'{path}: not a YAML file: {error}') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path}: expected a camera calibration, got {type(content).__name__}')
-    try:
-        return Calibration(
-            width=int(_entry(content, 'image_width', path)),
-            height=int(_entry(content, 'image_height', path)),
-            K=_matrix(content, 'camera_matrix', (3, 3), path),
-            D=tuple(_matrix(content, 'distortion_coefficients', None, path).ravel().tolist()),
-            distortion_model=str(content.get('distortion_model', 'plumb_bob')),
-            R=_optional_matrix(content, 'rectification_matrix', (3, 3), path),
-            P=_optional_matrix(content, 'projection_matrix', (3, 4), path),
-        )
-    except TypeError as error:
-        raise ValueError(f'{path}: {error}') from error
+    return Calibration(
+        width=_size(content, 'image_width', path),
+        height=_size(content, 'image_height', path),
+        K=_matrix(content, 'camera_matrix', (3, 3), path),
+        D=tuple(_matrix(content, 'distortion_coefficients', None, path).ravel().tolist()),
+        distortion_model=str(content.get('distortion_model', 'plumb_bob')),
+        R=_optional_matrix(content, 'rectification_matrix', (3, 3), path),
+        P=_optional_matrix(content, 'projection_matrix', (3, 4), path),
+    )
 
 
 def read_camera(
@@ -160,10 +157,21 @@ def _entry(content: dict[str, Any], name: str, path: Path) -> Any:
     return content[name]
 
 
+def _size(content: dict[str, Any], name: str, path: Path) -> int:
+    value = _entry(content, name, path)
+    try:
+        return int(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f'{path}: {name} must be a number of pixels, got {value!r}') from error
+
+
 def _matrix(
     content: dict[str, Any], name: str, shape: tuple[int, int] | None, path: Path
 ) -> npt.NDArray[np.float64]:
-    data = _entry(_entry(content, name, path), 'data', path)
+    entry = _entry(content, name, path)
+    if not isinstance(entry, dict) or 'data' not in entry:
+        raise ValueError(f'{path}: {name} must have an entry data with its numbers, got {entry!r}')
+    data = entry['data']
     try:
         values = np.array(data, dtype=np.float64)
     except (ValueError, TypeError) as error:

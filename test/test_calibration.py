@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -112,7 +114,12 @@ def test_a_kitti_calibration_file(tmp_path):
         (YAML.replace('camera_matrix', 'matrix'), 'no entry camera_matrix'),
         (YAML.replace('[800, ', '['), 'camera_matrix must have 9 numbers'),
         (YAML.replace('800', 'wide'), 'camera_matrix must be numbers'),
-        (YAML.replace('image_width: 1280', 'image_width: [1]'), 'int()'),
+        (YAML.replace('image_width: 1280', 'image_width: [1]'), 'image_width must be a number of'),
+        (YAML.replace('image_width: 1280', 'image_width: wide'), "of pixels, got 'wide'"),
+        (YAML.replace('image_height: 720', 'image_height:'), 'image_height must be a number of'),
+        (YAML.replace('image_height: 720', 'image_height: .inf'), 'of pixels, got inf'),
+        (re.sub('camera_matrix: .*', 'camera_matrix: 800', YAML), 'camera_matrix must have an'),
+        (re.sub('camera_matrix: .*', 'camera_matrix: [1, 2]', YAML), 'camera_matrix must have an'),
         (YAML.replace('800', '0'), 'not calibrated'),
     ],
 )
