@@ -139,7 +139,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
         For an unknown option, a value of another type than the default's, or one out of range.
     """
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(mapping) - set(fields))
+    unknown = sorted(map(str, set(mapping) - set(fields)))  # YAML's names may be numbers
     if unknown:
         raise ValueError(
             f'{where}: unknown option {", ".join(unknown)}; known are {", ".join(fields)}'
@@ -189,6 +189,15 @@ def _converted(name: str, value: Any, default: Any, where: str) -> Any:
 
 def _elements(name: str, values: tuple[Any, ...], default: tuple[Any, ...], where: str) -> Any:
     """Convert the elements of a tuple, which are of the type of the default's, if it has any."""
+    if default and isinstance(default[0], tuple):
+        for value in values:
+            if not isinstance(value, tuple):
+                example = ', '.join(map(str, default[0]))
+                raise ValueError(
+                    f'{where}: {name} must have lists as elements, such as [{example}], '
+                    f'got {value!r}'
+                )
+        return tuple(_elements(name, value, default[0], where) for value in values)
     if default and isinstance(default[0], str):
         kinds: tuple[type, ...] = (str,)
     else:

@@ -15,6 +15,8 @@ class Kitchen:
     fuel: str = option('gas', 'what burns', choices=('gas', 'wood'))
     names: tuple[str, ...] = option((), 'who cooks')
     times: tuple[float, ...] = option((1.0,), 'when')
+    pairs: tuple[tuple[str, str], ...] = option((('salt', 'pepper'),), 'what goes together')
+    sizes: tuple[tuple[float, float], ...] = option(((0.5, 0.3),), 'of tables')
 
     def __post_init__(self):
         check(self)
@@ -38,12 +40,21 @@ def test_a_number_with_an_exponent_is_a_float_though_yaml_disagrees(text, value)
 def test_exponents_in_lists_are_floats_too():
     mapping = yaml.safe_load('times: [6e3, 8.5e3, 9]')
     assert from_mapping(Kitchen, mapping, 'here').times == (6000.0, 8500.0, 9)
+    mapping = yaml.safe_load('sizes: [[5e-1, 1]]')
+    assert from_mapping(Kitchen, mapping, 'here').sizes == ((0.5, 1),)
 
 
 @pytest.mark.parametrize(
     ('mapping', 'message'),
     [
-        ({'heatt': 1.0}, 'k.yaml: unknown option heatt; known are heat, pans, fuel, names, times'),
+        (
+            {'heatt': 1.0},
+            'k.yaml: unknown option heatt; known are heat, pans, fuel, names, times, pairs, sizes',
+        ),
+        (
+            {3: 1.0},
+            'k.yaml: unknown option 3; known are heat, pans, fuel, names, times, pairs, sizes',
+        ),
         ({'heat': 300.0}, 'k.yaml: heat must be 50 to 250 degC, got 300.0'),
         ({'heat': math.nan}, 'k.yaml: heat must be finite, got nan'),
         ({'pans': 0}, 'k.yaml: pans must be at least 1, got 0'),
@@ -54,6 +65,13 @@ def test_exponents_in_lists_are_floats_too():
         ({'names': [None]}, 'k.yaml: names must have elements of type values, got nothing'),
         ({'heat': None}, 'k.yaml: heat must be of type float, got nothing'),
         ({'times': [1.0, 'noon']}, "k.yaml: times must have elements of type float, got 'noon'"),
+        ({'pairs': [['salt', 3]]}, 'k.yaml: pairs must have elements of type str, got 3'),
+        (
+            {'pairs': ['salt', 'pepper']},
+            "k.yaml: pairs must have lists as elements, such as [salt, pepper], got 'salt'",
+        ),
+        ({'sizes': [2]}, 'k.yaml: sizes must have lists as elements, such as [0.5, 0.3], got 2'),
+        ({'sizes': [[1, 'm']]}, "k.yaml: sizes must have elements of type float, got 'm'"),
     ],
 )
 def test_what_is_wrong_is_named(mapping, message):
