@@ -234,4 +234,5 @@ def _run_info(detector: Detector) -> RunInfo:
         weights_sha256=detector.info.sha256,
         trained_on=detector.model.trained_on,
         training_frames=detector.info.training.frames,
+        other_frames=detector.info.training.other_frames,
     )

@@ -26,6 +26,8 @@ class RunInfo:
     trained_on: str = ''
     #: Names of the frames that training saw, such as 000003; empty where they are not known.
     training_frames: tuple[str, ...] = ()
+    #: Whether it saw others too, whose names are not known.
+    other_frames: bool = False
 
 
 def write_run_info(folder: Path | str, info: RunInfo) -> None:
@@ -52,11 +54,19 @@ def read_run_info(folder: Path | str) -> RunInfo | None:
     names = {field.name for field in dataclasses.fields(RunInfo)}
     if not isinstance(values, dict) or 'model' not in values or not set(values) <= names:
         raise ValueError(f'{path}: expected an object with {", ".join(sorted(names))}')
-    frames = values.pop('training_frames', [])
+    frames, others = values.pop('training_frames', []), values.pop('other_frames', False)
     texts = [*values.values(), *(frames if isinstance(frames, list) else [None])]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError(f'{path}: expected texts, and a list of texts for training_frames')
-    return RunInfo(training_frames=tuple(frames), **values)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(others, bool):
+        raise ValueError(
+            f'{path}: expected texts, a list of texts for training_frames, and true or false for '
+            'other_frames'
+        )
+    return RunInfo(training_frames=tuple(frames), other_frames=others, **values)
+
+
+def names_data(trained_on: str) -> bool:
+    """Return whether what a model was trained on, in words, is any data at all."""
+    return bool(trained_on) and not trained_on.startswith('nothing')
 
 
 def leakage_warnings(info: RunInfo, frames: Iterable[str]) -> list[str]:
@@ -74,9 +84,10 @@ def leakage_warnings(info: RunInfo, frames: Iterable[str]) -> list[str]:
             f'trained on ({trained_on}): if they are the same frames, these figures say nothing '
             'about new ones'
         ]
-    if not info.training_frames and info.trained_on and not info.trained_on.startswith('nothing'):
+    if info.other_frames or (not info.training_frames and names_data(info.trained_on)):
+        which = 'which other frames' if info.training_frames else 'which frames'
         return [
-            f'{info.model} was trained on {trained_on}; which frames is not known, so make sure '
-            'that these are others'
+            f'{info.model} was trained on {trained_on}; {which} is not known, so make sure that '
+            'these are others'
         ]
     return []

@@ -16,6 +16,7 @@ from smoke_ros.config.data import DataConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.classes import check_classes
 from smoke_ros.data.dataset import KittiDataset
+from smoke_ros.evaluation.run_info import names_data
 from smoke_ros.network.smoke import Smoke, build_network
 from smoke_ros.training.freezing import freeze, freeze_stages
 from smoke_ros.training.initial_weights import InitialWeights, read_initial_weights, start_from
@@ -131,10 +132,14 @@ def _new_record(
 ) -> TrainingRecord:
     """Note what the network will have seen, which is what its initial weights have seen too."""
     split, frames = describe_data(config, training), training.frames
-    if weights is not None:
-        split += f'; started from {weights.source}: {weights.training.split}'
-        frames += tuple(f for f in weights.training.frames if f not in set(training.frames))
-    return TrainingRecord(split, frames)
+    if weights is None:
+        return TrainingRecord(split, frames)
+    seen = weights.training
+    split += f'; started from {weights.source}: {seen.split}'
+    frames += tuple(f for f in seen.frames if f not in set(training.frames))
+    # The pictures that a trunk has learnt to classify are no frames that a detector is scored on.
+    has_unnamed = weights.model is not None and not seen.frames and names_data(seen.split)
+    return TrainingRecord(split, frames, other_frames=seen.other_frames or has_unnamed)
 
 
 def _check_same(record: TrainingRecord, run: RunConfig, training: KittiDataset) -> None:

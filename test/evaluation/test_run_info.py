@@ -38,6 +38,7 @@ def test_only_the_model_is_needed(tmp_path):
         '{"model": 3}',
         '{"model": "a", "training_frames": [3]}',
         '{"model": "a", "training_frames": "000001"}',
+        '{"model": "a", "other_frames": "no"}',
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, text):
@@ -60,6 +61,17 @@ def test_unknown_training_frames_are_said_to_be_unknown():
     assert 'which frames is not known' in warning
     assert leakage_warnings(RunInfo('m', trained_on='nothing (random weights)'), ['1']) == []
     assert leakage_warnings(RunInfo('m'), ['000001']) == []
+
+
+def test_frames_of_initial_weights_that_are_not_known_are_told_of(tmp_path):
+    trained_on = 'mine (3 images); started from official: KITTI object trainval'
+    info = RunInfo('mine', '', trained_on, ('000001',), other_frames=True)
+    write_run_info(tmp_path, info)
+    assert read_run_info(tmp_path) == info
+    [warning] = leakage_warnings(info, ['000002'])
+    assert 'KITTI object trainval; which other frames is not known' in warning
+    [warning] = leakage_warnings(info, ['000001'])
+    assert warning.startswith('1 of the 1 frames')
 
 
 def test_the_file_is_plain_json(tmp_path):

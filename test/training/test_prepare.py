@@ -114,6 +114,27 @@ def test_fine_tuned_model_has_seen_what_its_initial_weights_have(frames, monkeyp
         assert torch.equal(tensor, weights.state[name]), name
 
 
+@pytest.mark.parametrize(
+    ('seen', 'of_a_detector', 'expected'),
+    [
+        (TrainingRecord('KITTI object trainval'), True, True),
+        (TrainingRecord('others', ('000077',)), True, False),
+        (TrainingRecord('others; started from official', ('7',), other_frames=True), True, True),
+        (TrainingRecord(MODEL.trained_on), True, False),  # nothing, its weights are random
+        (TrainingRecord('ImageNet'), False, False),
+    ],
+)
+def test_fine_tuned_model_tells_whether_it_has_seen_what_is_not_named(
+    frames, monkeypatch, seen, of_a_detector, expected
+):
+    state = make_network(seed=3).state_dict()
+    weights = InitialWeights('old.pth', state, MODEL if of_a_detector else None, seen)
+    monkeypatch.setattr('smoke_ros.training.prepare.read_initial_weights', lambda _: weights)
+    chosen = sections(frames)
+    chosen['training']['init'] = 'old.pth'
+    assert prepare(chosen, 'here').record.other_frames == expected
+
+
 def test_resuming_takes_no_initial_weights_but_their_record(frames, monkeypatch):
     seen = TrainingRecord('others', ('000077',))
     weights = InitialWeights('old.pth', make_network(seed=3).state_dict(), MODEL, seen)

@@ -180,7 +180,9 @@ class _Replay:
     def _write_run_infos(self) -> None:
         """Write who makes the results into their folders."""
         info, trained_on = self._detector.info, self._detector.model.trained_on
-        made_by = RunInfo(info.name, info.sha256, trained_on, info.training.frames)
+        made_by = RunInfo(
+            info.name, info.sha256, trained_on, info.training.frames, info.training.other_frames
+        )
         for camera in self._cameras:
             write_run_info(results_folder(self._request.out, camera.image), made_by)
 
