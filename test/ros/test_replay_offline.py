@@ -20,6 +20,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import Marker, MarkerArray
 
+from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros import cli
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.error_model import ErrorModel
@@ -46,7 +47,7 @@ class GreyDetector(FakeDetector):
     def __init__(self, stop_at=None):
         super().__init__()
         self.stop_at, self.calls = stop_at, 0
-        self.info = SimpleNamespace(name='grey', sha256='12', training=SimpleNamespace(frames=()))
+        self.info = SimpleNamespace(name='grey', sha256='12', training=TrainingRecord())
 
     def detect_timed(self, images, cameras, **options):
         self.calls += 1
