@@ -29,7 +29,7 @@ from smoke_ros.ros.camera_info import calibration_from_url
 from smoke_ros.ros.camera_stream import CameraStream, Frame
 from smoke_ros.ros.diagnostics import HealthReporter
 from smoke_ros.ros.messages import label_info, vision_info
-from smoke_ros.ros.parameters import Settings, declare_parameters
+from smoke_ros.ros.parameters import Settings, declare_parameters, refuse_empty
 from smoke_ros.ros.pipeline import Pipeline
 from smoke_ros.ros.process import RosLogHandler, init, spin
 from smoke_ros.ros.qos import LATCHED
@@ -66,9 +66,14 @@ class SmokeNode(LifecycleNode):
     def __init__(
         self, *, load_detector: DetectorLoader = Detector.from_model, **options: Any
     ) -> None:
-        super().__init__(
-            NODE_NAME, automatically_declare_parameters_from_overrides=True, **options
-        )
+        try:
+            super().__init__(
+                NODE_NAME, automatically_declare_parameters_from_overrides=True, **options
+            )
+        except ValueError as error:
+            # rclpy does not say which parameter has nothing for a value.
+            refuse_empty(getattr(self, '_parameter_overrides', {}), error)
+            raise
         try:
             self._settings = declare_parameters(self)
         except ValueError:

@@ -95,6 +95,16 @@ def declare_parameters(node: Node) -> Settings:
     return settings
 
 
+def refuse_empty(overrides: Mapping[str, Parameter], cause: Exception) -> None:
+    """Name the parameters that were given no value, such as ``[]``, in a ValueError."""
+    empty = [name for name, parameter in overrides.items() if parameter.value is None]
+    if empty:
+        raise ValueError(
+            f'parameters: {", ".join(empty)} must have a value, got an empty list or nothing; '
+            'leave it out for the default'
+        ) from cause
+
+
 def describe(info: OptionInfo, value: Any) -> ParameterDescriptor:
     """Return the descriptor of an option: what it is, its range, whether it may change."""
     unit = f' [{info.unit}]' if info.unit else ''

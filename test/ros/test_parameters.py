@@ -110,6 +110,15 @@ def test_a_wrong_start_value_raises(ros_context):
         SmokeNode(parameter_overrides=[Parameter('modle', value='random')])
 
 
+def test_an_empty_list_is_named(ros_context):
+    """As YAML has it, it has no type, which rclpy refuses without a name."""
+    with pytest.raises(ValueError, match='parameters: classes must have a value, got an empty'):
+        SmokeNode(
+            parameter_overrides=[Parameter('classes', Parameter.Type.NOT_SET)],
+            load_detector=lambda *_, **__: pytest.fail('was loaded'),
+        )
+
+
 def test_the_parameter_file_holds_the_defaults():
     (section,) = yaml.safe_load(CONFIG.read_text(encoding='utf-8')).values()
     values = section['ros__parameters']

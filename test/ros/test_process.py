@@ -123,6 +123,7 @@ def test_a_wrong_parameter_ends_the_program_with_one_sentence():
     [
         ('-p modle:=random', "unknown parameter 'modle', did you mean 'model'?"),
         ('-p classes:=Car', "classes must be a list, such as [Car], got 'Car'"),
+        ('-p classes:=[]', 'classes must have a value, got an empty list'),
         ('-p model:=random -p device:=cuda:99', "device 'cuda:99' is not there"),
         ('-p model:=no_such_model', "no model 'no_such_model'"),
         ('--params-file {folder}/broken.yaml', 'broken.yaml'),
