@@ -185,7 +185,7 @@ class Detector:
         Raises
         ------
         TypeError, ValueError
-            If the image is not (h, w, 3) uint8, or the camera is for another aspect ratio.
+            If the image is not (h, w, 3) uint8, or the camera is none or for another aspect ratio.
         """
         return self.detect_batch(
             [image_bgr], [camera], score_threshold, max_detections, classes
@@ -378,4 +378,9 @@ def _fitting_camera(image_bgr: Image, camera: CameraModel) -> CameraModel:
     height, width = image_bgr.shape[:2]
     if not height or not width:
         raise ValueError(f'image must not be empty, got {width}x{height}')
+    if not isinstance(camera, CameraModel):
+        raise TypeError(
+            f'camera must be a CameraModel, got {type(camera).__name__}; '
+            'CameraModel.from_intrinsics(K, width, height) makes one'
+        )
     return camera.scaled_to(width, height)

@@ -327,6 +327,13 @@ def test_what_is_no_image_is_refused(image, error, message):
         make_detector(camera).detect(image, camera)
 
 
+@pytest.mark.parametrize('camera', [None, np.eye(3)])
+def test_what_is_no_camera_is_refused(camera):
+    real = make_camera()
+    with pytest.raises(TypeError, match=r'camera must be a CameraModel, got (NoneType|ndarray)'):
+        make_detector(real).detect(blank(real), camera)
+
+
 def test_as_many_cameras_as_images():
     camera = make_camera()
     with pytest.raises(ValueError, match='1 images but 2 cameras'):
