@@ -20,8 +20,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros import cli
+from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.data.kitti import read_objects, write_objects
