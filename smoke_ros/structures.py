@@ -37,8 +37,10 @@ DISTORTION_COEFFICIENTS = {
 }
 
 #: How far the aspect ratios of an image and of its calibration may differ (a relative figure):
-#: resizing to whole pixels costs up to half a pixel a side, a crop costs far more.
+#: resizing to whole pixels costs up to a pixel a side, a crop costs far more.
 ASPECT_TOLERANCE = 0.01
+#: Of small images that pixel is more than the tolerance, but never more than this.
+MOST_ROUNDING = 0.05
 
 Vector3 = tuple[float, float, float]
 FloatArray = npt.NDArray[np.float64]
@@ -182,13 +184,14 @@ class CameraModel:
         Raises
         ------
         ValueError
-            If the aspect ratio differs by more than :data:`ASPECT_TOLERANCE`: such an image was
-            cropped, or belongs to another camera.
+            If the aspect ratio differs by more than :data:`ASPECT_TOLERANCE`, or than rounding to
+            whole pixels explains: such an image was cropped, or belongs to another camera.
         """
         if (width, height) == (self.width, self.height):
             return self
         scale_x, scale_y = width / self.width, height / self.height
-        if abs(scale_x / scale_y - 1.0) > ASPECT_TOLERANCE:
+        rounding = min(1.0 / width + 1.0 / height, MOST_ROUNDING)
+        if abs(scale_x / scale_y - 1.0) > max(ASPECT_TOLERANCE, rounding):
             raise ValueError(
                 f'the calibration is for {self.width}x{self.height}, the image is '
                 f'{width}x{height}: the aspect ratios differ, so it was cropped or is another '

@@ -45,6 +45,19 @@ def test_scaling_moves_every_pixel_with_the_image():
     assert full.scaled_to(640, 480) is full
 
 
+@pytest.mark.parametrize('size', [(155, 46), (124, 37), (78, 23), (77, 23)])
+def test_the_aspect_of_a_small_image_is_rounded(size):
+    # An eighth, a tenth and a sixteenth, rounded either way.
+    camera = CameraModel.from_intrinsics(K, 1242, 375).scaled_to(*size)
+    assert (camera.width, camera.height) == size
+
+
+@pytest.mark.parametrize('size', [(124, 40), (78, 25), (4, 1), (1, 1)])
+def test_a_small_image_that_was_cropped_is_refused(size):
+    with pytest.raises(ValueError, match='aspect'):
+        CameraModel.from_intrinsics(K, 1242, 375).scaled_to(*size)
+
+
 def test_another_aspect_ratio_is_refused():
     with pytest.raises(ValueError, match=r'640x480, the image is 640x400.*aspect'):
         CameraModel.from_intrinsics(K, 640, 480).scaled_to(640, 400)
