@@ -127,6 +127,11 @@ def read_camera_yaml(path: Path | str) -> Calibration:
     )
 
 
+def is_ros_calibration(path: Path) -> bool:
+    """Return whether a file is a ROS calibration by its name; others are KITTI's."""
+    return path.suffix.lower() in ('.yaml', '.yml')
+
+
 def read_camera(
     path: Path | str, image_size: tuple[int, int], *, rectified: bool = False
 ) -> CameraModel:
@@ -142,7 +147,7 @@ def read_camera(
         Whether the image is rectified; KITTI's always are.
     """
     path = Path(path)
-    if path.suffix in ('.yaml', '.yml'):
+    if is_ros_calibration(path):
         calibration = read_camera_yaml(path)
         try:
             return camera_from_calibration(calibration, rectified=rectified, image_size=image_size)

@@ -86,8 +86,9 @@ projection_matrix: {rows: 3, cols: 4, data: [700, 0, 630, -80, 0, 700, 350, 0, 0
 """
 
 
-def test_a_ros_calibration_file(tmp_path):
-    path = tmp_path / 'camera.yaml'
+@pytest.mark.parametrize('name', ['camera.yaml', 'camera.yml', 'CAMERA.YAML'])
+def test_a_ros_calibration_file(tmp_path, name):
+    path = tmp_path / name
     path.write_text(YAML)
     raw = read_camera(path, (1280, 720))
     np.testing.assert_array_equal(raw.K, K)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smoke_ros.calibration import Calibration, read_camera_yaml
+from smoke_ros.calibration import Calibration, is_ros_calibration, read_camera_yaml
 from smoke_ros.data.kitti import KittiObject, read_calibration, read_lines, read_objects
 from smoke_ros.data.layout import IMAGE_SUFFIXES
 from smoke_ros.errors import KittiFormatError
@@ -194,7 +194,7 @@ def read_drive_calibration(
     FileNotFoundError, ValueError
         If there is no such file, or it is no calibration.
     """
-    if path.suffix in ('.yaml', '.yml'):
+    if is_ros_calibration(path):
         return read_camera_yaml(path), (0.0, 0.0, 0.0)
     number = 2 if camera is None else camera
     lines = read_lines(path)

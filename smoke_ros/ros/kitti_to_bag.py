@@ -15,7 +15,7 @@ from tqdm import tqdm
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from smoke_ros.calibration import Calibration
+from smoke_ros.calibration import Calibration, is_ros_calibration
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.data.drives import DriveCamera, DriveImage, read_drive_calibration, read_labels
 from smoke_ros.data.layout import read_image
@@ -96,7 +96,7 @@ class _CameraTopics:
         self._number, self._conversion = camera.number, conversion
         self._known: dict[tuple[Path, tuple[int, int]], tuple[Calibration, Vector3]] = {}
         first = self._calibration_path(camera.images[0])
-        is_ros = first.suffix in ('.yaml', '.yml')
+        is_ros = is_ros_calibration(first)
         base = PREFIX if camera.number is None else f'{PREFIX}_{camera.number}'
         kind = 'image_rect' if conversion.rectified or not is_ros else 'image_raw'
         self._frame_id = f'{base}_optical'

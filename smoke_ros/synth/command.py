@@ -6,7 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from smoke_ros.calibration import camera_from_calibration, read_camera_yaml
+from smoke_ros.calibration import (
+    camera_from_calibration,
+    is_ros_calibration,
+    read_camera_yaml,
+)
 from smoke_ros.config.options import from_mapping, read_yaml
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.data.kitti import read_calibration
@@ -137,7 +141,7 @@ def read_settings(args: argparse.Namespace) -> tuple[SynthConfig, CameraModel | 
 
 def read_synth_camera(path: Path, size: tuple[int, int] | None) -> CameraModel:
     """Read a calibration for pictures of a size; by default its own."""
-    if path.suffix in ('.yaml', '.yml'):
+    if is_ros_calibration(path):
         return camera_from_calibration(read_camera_yaml(path), rectified=False, image_size=size)
     default = SynthConfig()
     camera = read_calibration(path, *(size or (default.width, default.height)))

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
+from smoke_ros.calibration import is_ros_calibration
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
@@ -148,7 +149,7 @@ def _only_camera(bag: TolerantBag, request: ReplayRequest) -> CameraTopics:
             f'the node takes one camera, the bag has {len(cameras)}: choose one with --topics, of '
             f'{", ".join(camera.image for camera in cameras)}'
         )
-    if request.calibration is not None and request.calibration.suffix not in ('.yaml', '.yml'):
+    if request.calibration is not None and not is_ros_calibration(request.calibration):
         raise ValueError(f'{request.calibration}: the node reads ROS calibrations (.yaml) only')
     return cameras[0]
 
