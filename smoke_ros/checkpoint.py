@@ -80,12 +80,12 @@ class TrainingRecord:
     split: str = ''
     #: Identifiers of the frames it was trained on, where they are known.
     frames: tuple[str, ...] = ()
-    #: Whether it has seen others too, whose names are not known: those of its initial weights.
-    other_frames: bool = False
     #: The whole training configuration as plain values.
     config: Mapping[str, Any] = field(default_factory=dict)
     #: Version of smoke_ros that trained it.
     version: str = __version__
+    #: Whether it has seen others too, whose names are not known: those of its initial weights.
+    other_frames: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROSDEP_KEYS = {
     'PIL': 'python3-pil',
     'cv2': 'python3-opencv',
+    'lz4': 'python3-rosbags-pip',  # which brings it; rosdep has no key of its own for it
     'matplotlib': 'python3-matplotlib',
     'numpy': 'python3-numpy',
     'psutil': 'python3-psutil',

@@ -102,7 +102,7 @@ def test_what_belongs_to_the_last_image_may_come_after_the_end(tmp_path):
 
 def test_a_selection_that_makes_no_sense():
     for values, message in (
-        ({'start_s': -1.0}, 'start must be at least 0 s, got -1'),
+        ({'start_s': -1.0}, 'start must be at least 0 s and finite, got -1'),
         ({'duration_s': 0.0}, 'duration must be above 0 s'),
         ({'stride': 0}, 'stride must be at least 1'),
         ({'start_s': math.nan}, 'start must be'),
