@@ -208,6 +208,12 @@ def read_drive_calibration(
     return calibration, (x, y, z)
 
 
+def check_calibration(path: Path) -> None:
+    """Refuse a file that is no calibration, as :func:`read_drive_calibration` does."""
+    # KITTI's do not tell the size of their images, and are the same for any.
+    read_drive_calibration(path, None, (1, 1))
+
+
 def _origin_offset(model: CameraModel) -> FloatArray:
     return np.asarray(np.linalg.solve(model.K, model.projection_offset), np.float64)
 

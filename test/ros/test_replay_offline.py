@@ -440,6 +440,16 @@ class TestCommand:
         assert (out / 'report.html').is_file() and (out / 'junit.xml').is_file()
         assert len(json.loads((out / 'report.json').read_text())['segments']) == 2
 
+    def test_a_calibration_that_is_none_is_said_at_once_and_leaves_nothing(self, tmp_path, capsys):
+        write_small_bag(tmp_path / 'in', 2)
+        (tmp_path / 'camera.yaml').write_text('image_width: 64')
+        code = self.replay(
+            tmp_path / 'in', '--out', tmp_path / 'out', '--calib', tmp_path / 'camera.yaml'
+        )
+        assert code == cli.EXIT_BAD_INPUT
+        assert 'camera.yaml: no entry image_height' in capsys.readouterr().err
+        assert not (tmp_path / 'out').exists()
+
     def test_a_report_has_as_many_pictures_as_asked_for(self, tmp_path):
         write_small_bag(tmp_path / 'in', 5)
         out = tmp_path / 'out'

@@ -9,6 +9,7 @@ from typing import Any
 
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.report import ReportConfig
+from smoke_ros.data.drives import check_calibration
 from smoke_ros.ros.bag_frames import Selection
 
 
@@ -58,6 +59,8 @@ class ReplayRequest:
             )
         if self.calibration is not None and not self.calibration.is_file():
             raise FileNotFoundError(f'{self.calibration}: no such calibration file')
+        if self.calibration is not None:
+            check_calibration(self.calibration)
 
     def options(self) -> dict[str, Any]:
         """Return what decides on the result, for the record of the run."""
