@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             if not (args.draw or args.json or args.kitti):
                 _print_detections(path, detections)
     if args.kitti:
-        write_run_info(args.kitti, _run_info(detector))
+        write_run_info(args.kitti, RunInfo.of(detector))
     if args.json:
         document = {**_describe(detector), 'images': records}
         write_text_atomically(args.json, json.dumps(document, indent=1) + '\n')
@@ -226,13 +226,3 @@ def _describe(detector: Detector) -> dict[str, Any]:
         'frame': 'camera optical frame in metres (x right, y down, z forward); location is the '
         "box's geometric centre; angles in radians; bbox is x1, y1, x2, y2 in pixels",
     }
-
-
-def _run_info(detector: Detector) -> RunInfo:
-    return RunInfo(
-        model=detector.info.name,
-        weights_sha256=detector.info.sha256,
-        trained_on=detector.model.trained_on,
-        training_frames=detector.info.training.frames,
-        other_frames=detector.info.training.other_frames,
-    )

@@ -20,7 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from smoke_ros.calibration import Calibration, is_ros_calibration, read_camera_yaml
-from smoke_ros.data.kitti import KittiObject, read_calibration, read_lines, read_objects
+from smoke_ros.data.kitti import (
+    KittiObject,
+    camera_of_projection,
+    read_calibration,
+    read_lines,
+    read_objects,
+)
 from smoke_ros.data.layout import IMAGE_SUFFIXES
 from smoke_ros.errors import KittiFormatError
 from smoke_ros.files import list_files
@@ -209,7 +215,12 @@ def read_drive_calibration(
 
 
 def check_calibration(path: Path) -> None:
-    """Refuse a file that is no calibration, as :func:`read_drive_calibration` does."""
+    """Refuse a file that is no calibration, as :func:`read_drive_calibration` does.
+
+    Before anything is done with it: otherwise every single frame would fail for it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such calibration file')
     # KITTI's do not tell the size of their images, and are the same for any.
     read_drive_calibration(path, None, (1, 1))
 
@@ -229,10 +240,7 @@ def _raw_calibration(
         P = np.array([float(word) for word in line[len(key) :].split()]).reshape(3, 4)
     except ValueError as error:
         raise KittiFormatError(f'{path}: {key[:-1]} must be 12 numbers, got {line!r}') from error
-    try:
-        return CameraModel.from_projection(P, *image_size)
-    except ValueError as error:
-        raise KittiFormatError(f'{path}: {error}') from error
+    return camera_of_projection(path, P, *image_size)
 
 
 def read_labels(path: Path, offset: Vector3) -> list[KittiObject]:

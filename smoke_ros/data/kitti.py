@@ -196,11 +196,16 @@ def read_calibration(path: Path | str, width: int, height: int, camera: int = 2)
             raise KittiFormatError(
                 f'{path}:{number}: {key[:-1]} must have 12 numbers, got {P.size}'
             )
-        try:
-            return CameraModel.from_projection(P.reshape(3, 4), width, height)
-        except ValueError as error:
-            raise KittiFormatError(f'{path}: {error}') from error
+        return camera_of_projection(path, P.reshape(3, 4), width, height)
     raise KittiFormatError(f'{path}: expected a line {key}, found none')
+
+
+def camera_of_projection(path: Path, P: np.ndarray, width: int, height: int) -> CameraModel:
+    """Return the camera of a file's (3, 4) matrix; one of no camera is a KittiFormatError."""
+    try:
+        return CameraModel.from_projection(P, width, height)
+    except ValueError as error:
+        raise KittiFormatError(f'{path}: {error}') from error
 
 
 def write_calibration(path: Path | str, camera: CameraModel) -> None:

@@ -7,8 +7,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smoke_ros.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from smoke_ros.detector import Detector
 
 #: Lies in the folder of result files; KITTI's own program reads *.txt only.
 RUN_INFO_FILE = 'smoke_ros_run.json'
@@ -28,6 +32,15 @@ class RunInfo:
     training_frames: tuple[str, ...] = ()
     #: Whether it saw others too, whose names are not known.
     other_frames: bool = False
+
+    @classmethod
+    def of(cls, detector: Detector) -> RunInfo:
+        """Return what there is to say of a detector's results."""
+        info = detector.info
+        return cls(
+            info.name, info.sha256, detector.model.trained_on, info.training.frames,
+            info.training.other_frames,
+        )  # fmt: skip
 
 
 def write_run_info(folder: Path | str, info: RunInfo) -> None:

@@ -71,7 +71,7 @@ class Thumbnails:
             if number % self._stride:
                 return False
         path = thumbnail_path(self._folder, record.topic, record.index)
-        _write_jpeg(path, self._draw(record, image_bgr, camera), JPEG_QUALITY)
+        _write_jpeg(path, self._draw(record, image_bgr, camera))
         if path not in self._kept:  # a run that was killed may have drawn what it did not record
             self._kept.append(path)
         return True
@@ -97,7 +97,7 @@ def birds_eye_png(record: FrameRecord) -> bytes:
     return cv2.imencode('.png', picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
 
 
-def _write_jpeg(path: Path, picture: Image, quality: int) -> None:
+def _write_jpeg(path: Path, picture: Image) -> None:
     with replacing(path) as temporary:
-        if not cv2.imwrite(str(temporary), picture, [cv2.IMWRITE_JPEG_QUALITY, quality]):
+        if not cv2.imwrite(str(temporary), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
             raise OSError(f'{path}: OpenCV could not write it')

@@ -7,6 +7,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from smoke_ros.data.drives import check_calibration
 from smoke_ros.ros.bag_arguments import add_bag_arguments
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     from smoke_ros.ros.bag_to_kitti import write_kitti
     from smoke_ros.ros.camera_topics import find_cameras
 
-    if args.calib is not None and not args.calib.is_file():
-        raise FileNotFoundError(f'{args.calib}: no such calibration file')
+    if args.calib is not None:
+        check_calibration(args.calib)
     find = partial(
         find_cameras, chosen=args.topics, has_calibration=args.calib is not None,
         truth=args.truth_topic,

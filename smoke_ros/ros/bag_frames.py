@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
-from smoke_ros.data.drives import check_calibration, read_drive_calibration
+from smoke_ros.data.drives import read_drive_calibration
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.ros.bags import BagMessage
 from smoke_ros.ros.camera_info import CameraSource, is_rectified
@@ -209,16 +209,9 @@ class FrameDecoder:
         'auto', 'raw' or 'rectified', as the node's parameter.
     calibration
         A file, of ROS or of KITTI, that stands for every camera info.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If that file is no calibration.
     """
 
     def __init__(self, rectification: str, calibration: Path | None) -> None:
-        if calibration is not None:  # or every single frame would fail for it
-            check_calibration(calibration)
         self._rectification, self._calibration = rectification, calibration
         self._sources: dict[str, CameraSource] = {}
         self._offset: Vector3 = (0.0, 0.0, 0.0)

@@ -137,19 +137,23 @@ class _McapScan:
 
 def _unpack_chunk(content: bytes) -> bytes:
     size, checksum = struct.unpack_from('<QI', content, 16)
+    compression, packed, _ = _packed_records(content)
+    return decompress(packed, compression, size, checksum)
+
+
+def _packed_records(content: bytes) -> tuple[str, bytes, bool]:
+    """Return how a chunk's records are compressed, what there is of them, and if that is all."""
     compression, at = _text(content, 28)
     (length,) = struct.unpack_from('<Q', content, at)
-    return decompress(content[at + 8 : at + 8 + length], compression, size, checksum)
+    packed = content[at + 8 : at + 8 + length]
+    return compression, packed, len(packed) == length
 
 
 def _split_begun_chunk(content: bytes) -> Iterator[tuple[int, bytes]]:
     """Split what there is of a chunk that was cut off; the checksum is that of all of it."""
     try:
-        compression, at = _text(content, 28)
-        (length,) = struct.unpack_from('<Q', content, at)
-        begun = content[at + 8 : at + 8 + length]
+        compression, begun, is_whole = _packed_records(content)
         # Where the file is whole and only says that it is not, the checksum counts.
-        is_whole = len(begun) == length
         data = _unpack_chunk(content) if is_whole else _DECOMPRESS_BEGUN[compression](begun)
     except Exception:  # noqa: BLE001, whatever a decompressor makes of damaged bytes
         return

@@ -6,6 +6,7 @@ import pytest
 
 from smoke_ros.data.drives import (
     FIRST_STAMP_NS,
+    check_calibration,
     find_drive,
     read_drive_calibration,
     read_labels,
@@ -113,3 +114,19 @@ class TestCalibration:
         path.write_text(f'{key}:' + 12 * ' 0')
         with pytest.raises(KittiFormatError, match=r'calib\.txt: .* not calibrated'):
             read_drive_calibration(path, 2, (6, 4))
+
+    @pytest.mark.parametrize(
+        ('name', 'content', 'words'),
+        [
+            ('camera.yaml', 'image_width: 64', 'image_height'),
+            ('camera.txt', 'P2: 1 2 3', 'P2 must have 12 numbers'),
+        ],
+    )
+    def test_a_file_that_is_none_is_refused_before_any_frame(self, tmp_path, name, content, words):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ValueError, match=f'{name}.*{words}'):
+            check_calibration(tmp_path / name)
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r'camera\.txt: no such calibration file'):
+            check_calibration(tmp_path / 'camera.txt')

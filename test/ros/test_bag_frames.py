@@ -74,21 +74,6 @@ def test_messages_of_a_big_endian_machine(tmp_path):
     assert (decoded.image_bgr == 7).all()
 
 
-@pytest.mark.parametrize(
-    ('name', 'content', 'words'),
-    [
-        ('camera.yaml', 'image_width: 64', 'image_height'),
-        ('camera.txt', 'P2: 1 2 3', 'P2 must have 12 numbers'),
-    ],
-)
-def test_a_calibration_file_that_is_none_is_refused_before_any_frame(
-    tmp_path, name, content, words
-):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(ValueError, match=f'{name}.*{words}'):
-        FrameDecoder('auto', tmp_path / name)
-
-
 def test_several_cameras_keep_the_order_of_the_bag(tmp_path):
     write_small_bag(tmp_path / 'bag', 2, cameras=('/left', '/right'), truth=False)
     found = [(frame.topics.namespace, frame.index) for frame, _ in read(tmp_path / 'bag')]

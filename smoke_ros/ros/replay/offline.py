@@ -76,8 +76,8 @@ def replay_offline(
             'sha256': detector.info.sha256,
             'trained_on': detector.model.trained_on,
         }
-        run = describe_run(OFFLINE, request, model, str(detector.device), topics)
-        run = dataclasses.replace(run, engine=engine_that_ran(detector.engine_summary))
+        engine = engine_that_ran(detector.engine_summary)
+        run = describe_run(OFFLINE, request, model, str(detector.device), topics, engine)
         run = begin(request.out, run, overwrite=overwrite, keep_finished=keep_finished)
         if run.ended:
             logger.info('%s: done before', request.out)
@@ -179,10 +179,7 @@ class _Replay:
 
     def _write_run_infos(self) -> None:
         """Write who makes the results into their folders."""
-        info, trained_on = self._detector.info, self._detector.model.trained_on
-        made_by = RunInfo(
-            info.name, info.sha256, trained_on, info.training.frames, info.training.other_frames
-        )
+        made_by = RunInfo.of(self._detector)
         for camera in self._cameras:
             write_run_info(results_folder(self._request.out, camera.image), made_by)
 

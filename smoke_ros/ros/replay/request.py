@@ -57,8 +57,6 @@ class ReplayRequest:
                 f'ground truth must come from one place, got the topic {self.truth_topic} and the '
                 f'folder {self.labels}'
             )
-        if self.calibration is not None and not self.calibration.is_file():
-            raise FileNotFoundError(f'{self.calibration}: no such calibration file')
         if self.calibration is not None:
             check_calibration(self.calibration)
 

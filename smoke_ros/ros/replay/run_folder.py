@@ -40,6 +40,7 @@ def describe_run(
     model: Mapping[str, str],
     device: str,
     topics: Sequence[str],
+    engine: str = '',
 ) -> RunRecord:
     """Return the record of a run that begins now."""
     return RunRecord(
@@ -47,6 +48,7 @@ def describe_run(
         smoke_ros=__version__,
         model=model,
         device=device,
+        engine=engine,
         bags=(str(request.bag),),
         topics=tuple(topics),
         started=now(),
