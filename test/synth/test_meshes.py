@@ -3,11 +3,11 @@ import pytest
 
 from smoke_ros.synth.meshes import catalogue as catalogue_module
 from smoke_ros.synth.meshes.car_finish import draw_finish
-from smoke_ros.synth.meshes.cars import PICKUP, STYLES, VAN, draw_shape
+from smoke_ros.synth.meshes.cars import PICKUP, STYLES, VAN, draw_shape, draw_trim, make_car
 from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
 from smoke_ros.synth.meshes.livery import draw_livery
-from smoke_ros.synth.meshes.shapes import TAILLIGHT
+from smoke_ros.synth.meshes.shapes import HEADLIGHT, TAILLIGHT
 from smoke_ros.synth.meshes.trucks import make_truck
 
 RANGES_M = {  # length, height, width
@@ -97,10 +97,36 @@ def test_vehicles_face_forwards(catalogue):
         r, g, b = mesh.colours.T
         half = model.dimensions[0] / 2
         at_end = np.abs(mesh.positions[:, 0]) > half - 0.5
-        red_light = at_end & (np.abs(r - 0.38) < 1e-3) & (np.abs(g - 0.012) < 1e-3)
+        red_light = at_end & (mesh.paint == 0) & (r > 0.1) & (r > 20 * g)
         head_light = at_end & (np.abs(r - 0.75) < 1e-3) & (np.abs(b - 0.78) < 1e-3)
         assert mesh.positions[red_light, 0].max() < 0.0, model.name
         assert mesh.positions[head_light, 0].min() > 0.0, model.name
+
+
+def test_headlights_are_bright_grey_or_dark_and_far_away_as_near():
+    rng = np.random.default_rng(0)
+    lights = [draw_trim(rng).lights for _ in range(200)]
+    fronts = np.array([light.front.colour[0] for light in lights])
+    for low, high, share in ((0.7, 1.0, 0.3), (0.1, 0.4, 0.5), (0.0, 0.1, 0.2)):
+        part = np.mean((fronts >= low) & (fronts < high))
+        assert part == pytest.approx(share, abs=0.1), (low, high)
+    for light in lights:
+        # Where a headlight is not bright all over, something in it is.
+        assert (light.front == HEADLIGHT) == (light.reflectors == 0)
+        # Something red is behind, be it the stripe only.
+        assert any(look.colour[0] > 10 * look.colour[1] for look in (light.rear, light.stripe))
+
+
+def test_coarse_cars_have_the_lights_of_the_fine_ones():
+    rng = np.random.default_rng(1)
+    for mean in STYLES.values():
+        trim = draw_trim(rng)
+        mesh = make_car('car', draw_shape(mean, rng), trim)
+        for level in (mesh, mesh.coarse, mesh.coarse.coarse):
+            for look, end in ((trim.lights.front, 1.0), (trim.lights.rear, -1.0)):
+                found = np.abs(level.colours - look.colour).max(axis=1) < 1e-4
+                assert found.any(), (mean, level.name)
+                assert (end * level.positions[found & (level.paint == 0), 0]).min() > 0.0
 
 
 def test_lettering_may_be_as_high_as_a_lorrys_body():

@@ -10,6 +10,7 @@ import numpy as np
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.car_body import Glazing, Shape
 from smoke_ros.synth.meshes.car_finish import Finish, draw_finish
+from smoke_ros.synth.meshes.car_lights import Lights, draw_lights
 from smoke_ros.synth.meshes.coarse_cars import make_coarse_car
 from smoke_ros.synth.meshes.shapes import (
     CHROME,
@@ -49,6 +50,11 @@ HATCH_FOOT = 0.95
 SEAM = Look((0.02, 0.02, 0.02), 0.1)
 #: Above a rear plate: nothing, chrome, or something dark.
 STRIPS = (None, None, CHROME, PLASTIC)
+#: Kinds of tail lights, and how many cars have them.
+TAIL_LIGHTS = {'upright': 0.27, 'block': 0.33, 'wide': 0.2, 'pillar': 0.2}
+#: Bars across the grille below its upper edge's, and what they are of; some cars have no grille.
+GRILLES = (None, 0, 0, 1, 2, 3)
+SLATS = (CHROME, CHROME, STEEL, PAINT, PLASTIC)
 
 #: Means of the proportions; a model varies all of them.
 STYLES = {
@@ -77,14 +83,14 @@ class Trim:
 
     rim: Look
     spokes: int
-    tail_lights: str
+    #: Whether tail lights stand beside the rear window.
+    pillar_lights: bool
     plain_bumper: bool
     dark_lower_grille: bool
     finish: Finish
+    lights: Lights
     rear_windows: bool = True
     tail_height: float = 0.7
-    light_height: float = 0.62
-    light_width: float = 0.36
     #: Width of the rear window as a part of the cabin's, and whether a dark frame is around it.
     rear_width: float = 0.84
     framed: bool = False
@@ -95,6 +101,9 @@ class Trim:
     #: What the strip above the rear plate is made of, if there is one.
     strip: Look | None = None
     rails: bool = False
+    #: Bars across the grille, besides the one at its upper edge; None without a grille.
+    slats: int | None = 0
+    slat: Look = CHROME
 
 
 def draw_shape(mean: Shape, rng: np.random.Generator) -> Shape:
@@ -127,18 +136,25 @@ def draw_shape(mean: Shape, rng: np.random.Generator) -> Shape:
     )
 
 
-def draw_trim(rng: np.random.Generator) -> Trim:
-    """Draw lights, rims and bumpers."""
+def draw_trim(rng: np.random.Generator, *, tail_lights: str = '') -> Trim:
+    """Draw lights, rims and bumpers; tail lights of any kind unless one is given."""
+    rim = RIMS[int(rng.choice(3, p=[0.6, 0.25, 0.15]))]
+    spokes = int(rng.choice([0, 5, 6, 7, 9]))
+    kind = tail_lights or str(rng.choice(list(TAIL_LIGHTS), p=list(TAIL_LIGHTS.values())))
+    plain_bumper, dark_lower_grille = bool(rng.random() < 0.7), bool(rng.random() < 0.7)
+    finish = draw_finish(rng)
+    tail_height, front_foot = float(rng.uniform(0.62, 0.78)), float(rng.uniform(0.56, 0.68))
+    front_inner = 0.97 - float(rng.uniform(0.3, 0.42))
+    front_top = front_foot + float(rng.uniform(0.14, 0.24))
     return Trim(
-        RIMS[int(rng.choice(3, p=[0.6, 0.25, 0.15]))],
-        int(rng.choice([0, 5, 6, 7, 9])),
-        str(rng.choice(['upright', 'block', 'wide', 'pillar'], p=[0.27, 0.33, 0.2, 0.2])),
-        bool(rng.random() < 0.7),
-        bool(rng.random() < 0.7),
-        draw_finish(rng),
-        tail_height=float(rng.uniform(0.62, 0.78)),
-        light_height=float(rng.uniform(0.56, 0.68)),
-        light_width=float(rng.uniform(0.3, 0.42)),
+        rim,
+        spokes,
+        kind == 'pillar',
+        plain_bumper,
+        dark_lower_grille,
+        finish,
+        draw_lights((front_inner, front_foot, front_top), _tail_place(kind, tail_height), rng),
+        tail_height=tail_height,
         rear_width=float(rng.uniform(0.82, 0.94)),
         framed=bool(rng.random() < 0.4),
         dark_pillars=bool(rng.random() < 0.6),
@@ -146,7 +162,19 @@ def draw_trim(rng: np.random.Generator) -> Trim:
         high_light=bool(rng.random() < 0.7),
         strip=STRIPS[int(rng.integers(len(STRIPS)))],
         rails=bool(rng.random() < 0.25),
+        slats=GRILLES[int(rng.integers(len(GRILLES)))],
+        slat=SLATS[int(rng.integers(len(SLATS)))],
     )
+
+
+def _tail_place(kind: str, height: float) -> tuple[float, float, float]:
+    """Return inner edge, foot and top of tail lights, as :class:`Lights` has them."""
+    return {
+        'upright': (0.76, height - 0.16, 0.99),
+        'block': (0.64, height, height + 0.22),
+        'wide': (0.5, height + 0.02, height + 0.17),
+        'pillar': (0.84, height - 0.08, 0.99),
+    }[kind]
 
 
 def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
@@ -161,7 +189,7 @@ def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
     _add_sides(builder, shape, trim)
     _add_wheels(builder, shape, trim)
     mesh = trim.finish.build(builder)
-    coarse = make_coarse_car(mesh, shape, trim.rim, glazing, _tail_lights(trim))
+    coarse = make_coarse_car(mesh, shape, trim.rim, glazing, trim.lights)
     return replace(mesh, coarse=coarse)
 
 
@@ -266,10 +294,10 @@ def _add_rear_window(builder: Builder, shape: Shape, trim: Trim) -> None:
         lay(TAILLIGHT, (2.07, 2.1), (-0.16, 0.16), 3.0)
     if trim.wiper:
         lay(PLASTIC, (2.76, 2.79), (-0.06, 0.45), 3.0)
-    if trim.tail_lights == 'pillar' and shape.rear_foot > HATCH_FOOT:
+    if trim.pillar_lights and shape.rear_foot > HATCH_FOOT:
         for side in (-1, 1):
             low, high = sorted((side * (wide + 0.02), side * 0.985))
-            lay(TAILLIGHT, (2.3, 2.97), (low, high), 2.0)
+            lay(trim.lights.rear, (2.3, 2.97), (low, high), 2.0)
 
 
 def _side_windows(shape: Shape, trim: Trim) -> list[tuple[float, float]]:
@@ -290,19 +318,25 @@ def _side_windows(shape: Shape, trim: Trim) -> list[tuple[float, float]]:
 
 def _add_front(builder: Builder, shape: Shape, trim: Trim) -> None:
     x = shape.length / 2
-    low, high = trim.light_height, trim.light_height + 0.2
+    inner_edge, low, high = trim.lights.front_place
+    look = trim.lights.front
     for side in (-1, 1):
-        inner, outer = sorted((side * (0.97 - trim.light_width), side * 0.975))
-        _patch(builder, shape, HEADLIGHT, x=x, s=(inner, outer), t=(low, high))
+        inner, outer = sorted((side * inner_edge, side * 0.975))
+        _patch(builder, shape, look, x=x, s=(inner, outer), t=(low, high))
         _patch(builder, shape, PLASTIC, x=x, s=(inner, outer), t=(low - 0.02, low))
-        _patch(builder, shape, HEADLIGHT, x=(x - 0.22, x), s=float(side), t=(low + 0.04, high))
+        _patch(builder, shape, look, x=(x - 0.22, x), s=float(side), t=(low + 0.04, high))
         _patch(builder, shape, INDICATOR, x=(x - 0.26, x - 0.2), s=float(side),
                t=(low + 0.05, high - 0.03))  # fmt: skip
+        _add_reflectors(builder, shape, trim.lights, side)
         inner, outer = sorted((side * 0.68, side * 0.86))
         _patch(builder, shape, PLASTIC, x=x, s=(inner, outer), t=(0.17, 0.3))
-    wide = 0.93 - trim.light_width
-    _patch(builder, shape, PLASTIC, x=x, s=(-wide, wide), t=(low - 0.02, high - 0.04))
-    _patch(builder, shape, CHROME, x=x, s=(-wide, wide), t=(high - 0.05, high - 0.02))
+    wide = inner_edge - 0.04
+    if trim.slats is not None:
+        _patch(builder, shape, PLASTIC, x=x, s=(-wide, wide), t=(low - 0.02, high - 0.04))
+        feet = np.linspace(low - 0.02, high - 0.05, trim.slats + 2)[1:]
+        for foot in feet.tolist():
+            _patch(builder, shape, trim.slat, x=x, s=(-wide, wide), t=(foot, foot + 0.02),
+                   lift=1.5 * LIFT_M)  # fmt: skip
     _patch(builder, shape, CHROME, x=x, s=(-0.07, 0.07), t=(low + 0.02, high - 0.06),
            lift=2 * LIFT_M)  # fmt: skip
     if trim.dark_lower_grille:
@@ -312,26 +346,29 @@ def _add_front(builder: Builder, shape: Shape, trim: Trim) -> None:
            lift=2 * LIFT_M, is_plate=True)  # fmt: skip
 
 
-def _tail_lights(trim: Trim) -> tuple[float, float, float]:
-    """Return inner edge, foot and top as parts of the half width and of the body's height."""
-    return {
-        'upright': (0.76, trim.tail_height - 0.16, 0.99),
-        'block': (0.64, trim.tail_height, trim.tail_height + 0.22),
-        'wide': (0.5, trim.tail_height + 0.02, trim.tail_height + 0.17),
-        'pillar': (0.84, trim.tail_height - 0.08, 0.99),
-    }[trim.tail_lights]
+def _add_reflectors(builder: Builder, shape: Shape, lights: Lights, side: int) -> None:
+    """Add what shines in a headlight that is grey or dark around it."""
+    inner, low, high = lights.front_place
+    count = lights.reflectors
+    wide, margin = 0.94 - inner, 0.2 * (high - low)
+    for index in range(count):
+        first = inner + wide * (index + 0.2) / count
+        edges = sorted((side * first, side * (first + 0.55 * wide / count)))
+        _patch(builder, shape, HEADLIGHT, x=shape.length / 2, s=(edges[0], edges[1]),
+               t=(low + margin, high - margin), lift=2 * LIFT_M)  # fmt: skip
 
 
 def _add_rear(builder: Builder, shape: Shape, trim: Trim) -> None:
     x = -shape.length / 2
-    inner_edge, low, high = _tail_lights(trim)
+    inner_edge, low, high = trim.lights.rear_place
+    look = trim.lights.rear
     for side in (-1, 1):
         inner, outer = sorted((side * inner_edge, side * 0.985))
-        _patch(builder, shape, TAILLIGHT, x=x, s=(inner, outer), t=(low, high))
-        _patch(builder, shape, TAILLIGHT, x=(x, x + 0.2), s=float(side), t=(low, high))
+        _patch(builder, shape, look, x=x, s=(inner, outer), t=(low, high))
+        _patch(builder, shape, look, x=(x, x + 0.2), s=float(side), t=(low, high))
         inner, outer = sorted((side * (inner_edge + 0.03), side * 0.93))
         middle = 0.5 * (low + high)
-        _patch(builder, shape, Look((0.5, 0.4, 0.38), 0.8), x=x, s=(inner, outer),
+        _patch(builder, shape, trim.lights.stripe, x=x, s=(inner, outer),
                t=(middle - 0.03, middle + 0.02), lift=2 * LIFT_M)  # fmt: skip
     _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.15))
     plate = 0.52 if trim.tail_height > 0.7 else 0.34

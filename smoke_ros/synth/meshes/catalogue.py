@@ -194,9 +194,8 @@ def _make_car(shape: cars.Shape, name: str, rng: np.random.Generator) -> Sequenc
 
 
 def _make_van(name: str, rng: np.random.Generator) -> Sequence[Mesh]:
-    trim = replace(
-        cars.draw_trim(rng), rear_windows=bool(rng.random() < 0.5), tail_lights='upright'
-    )
+    trim = cars.draw_trim(rng, tail_lights='upright')
+    trim = replace(trim, rear_windows=bool(rng.random() < 0.5))
     return [cars.make_car(name, cars.draw_shape(cars.VAN, rng), trim)]
 
 

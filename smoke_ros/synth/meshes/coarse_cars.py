@@ -12,15 +12,14 @@ import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.car_body import Glazing, Shape
+from smoke_ros.synth.meshes.car_lights import Lights
 from smoke_ros.synth.meshes.shapes import (
     DARK_TRIM,
     GLASS,
-    HEADLIGHT,
     PAINT,
     PLASTIC,
     PLATE,
     RUBBER,
-    TAILLIGHT,
     UNDERBODY,
     Builder,
     Look,
@@ -66,7 +65,7 @@ def make_coarse_car(
     shape: Shape,
     rim: Look,
     glazing: Glazing,
-    tail: tuple[float, ...],
+    lights: Lights,
     detail: Detail = COARSE,
 ) -> Mesh:
     """Make a car that fills the box of a finer one; it has a still coarser one unless it is FAR.
@@ -81,15 +80,15 @@ def make_coarse_car(
         Of its wheels.
     glazing
         Its windows.
-    tail
-        Inner edge (part of the half width), foot and top (parts of the height) of its tail lights.
+    lights
+        Its lights, without what is inside.
     detail
         Of the result.
     """
     builder = Builder(f'{fine.name}_coarse')
     _add_shell(builder, shape, detail)
     _add_windows(builder, shape, glazing, detail)
-    _add_lights(builder, shape, tail, detail)
+    _add_lights(builder, shape, lights, detail)
     if detail.has_trim:
         _add_mirrors(builder, shape, glazing.sides[0][0] - 0.12)
     for x in shape.axles:
@@ -98,7 +97,7 @@ def make_coarse_car(
     mesh = fill_box(builder.build(one_sided=True), fine)
     if detail is FAR:
         return mesh
-    return replace(mesh, coarse=make_coarse_car(fine, shape, rim, glazing, tail, FAR))
+    return replace(mesh, coarse=make_coarse_car(fine, shape, rim, glazing, lights, FAR))
 
 
 def fill_box(mesh: Mesh, other: Mesh) -> Mesh:
@@ -165,12 +164,11 @@ def _add_windows(builder: Builder, shape: Shape, glazing: Glazing, detail: Detai
             _lay(builder, shape.cabin_side(x, ends, side), look, (0, side, 0), detail)
 
 
-def _add_lights(builder: Builder, shape: Shape, tail: tuple[float, ...], detail: Detail) -> None:
+def _add_lights(builder: Builder, shape: Shape, lights: Lights, detail: Detail) -> None:
     x = shape.length / 2
-    inner_edge, low, high = tail
     for side in (-1, 1):
-        for end, inner, foot, top, look in (
-            (x, 0.62, 0.62, 0.82, HEADLIGHT), (-x, inner_edge, low, high, TAILLIGHT),
+        for end, (inner, foot, top), look in (
+            (x, lights.front_place, lights.front), (-x, lights.rear_place, lights.rear),
         ):  # fmt: skip
             rows = _between(foot, top, detail.rows)
             across = np.array(sorted((side * inner, side * 0.94, side * 0.98)))
