@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -185,7 +186,8 @@ class Detector:
         Raises
         ------
         TypeError, ValueError
-            If the image is not (h, w, 3) uint8, or the camera is none or for another aspect ratio.
+            If the image is not (h, w, 3) uint8, the camera is none or for another aspect ratio, a
+            threshold or limit is out of its range, or the model does not know a class.
         """
         return self.detect_batch(
             [image_bgr], [camera], score_threshold, max_detections, classes
@@ -207,6 +209,13 @@ class Detector:
         """Do :meth:`detect_batch` and say how long its stages took."""
         if len(images_bgr) != len(cameras):
             raise ValueError(f'got {len(images_bgr)} images but {len(cameras)} cameras')
+        limits = {'score_threshold': score_threshold, 'max_detections': max_detections}
+        asked: dict[str, Any] = {name: each for name, each in limits.items() if each is not None}
+        config = dataclasses.replace(self.config, **asked) if asked else self.config
+        if unknown := sorted(set(classes or ()) - set(self.model.classes)):
+            raise ValueError(
+                f'classes must be of {", ".join(self.model.classes)}, got {", ".join(unknown)}'
+            )
         if not images_bgr:
             return [], StageTimes(0.0, 0.0, 0.0)
         self._most_setups = max(self._most_setups, len(cameras))
@@ -217,10 +226,10 @@ class Detector:
         peaks = find_peaks().numpy()
         # The copy to the host inside numpy() waits for the device: the time is the network's.
         computed = time.perf_counter()
-        threshold = self.config.score_threshold if score_threshold is None else score_threshold
-        most = self.config.max_detections if max_detections is None else max_detections
         detections = [
-            self.decode(peaks, index, camera, threshold, most, classes)
+            self.decode(
+                peaks, index, camera, config.score_threshold, config.max_detections, classes
+            )
             for index, camera in enumerate(cameras)
         ]
         ended = time.perf_counter()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from smoke_ros.checkpoint import TrainingRecord, save_checkpoint
-from smoke_ros.config.model import ModelConfig
+from smoke_ros.config.model import INPUT_STEP, ModelConfig
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_export import ExportOptions, export_onnx
 from smoke_ros.models import LoadedModel, load_model
@@ -31,10 +31,7 @@ example:
       --set "trained_on=8000 frames of our own drives" --out mine.pth"""
 
 #: Options of a model that may be changed without training it anew.
-SETTABLE = (
-    'trained_on', 'duplicate_overlap', 'score_tolerance', 'depth_error', 'top_k', 'input_width',
-    'input_height',
-)  # fmt: skip
+SETTABLE = ('trained_on', 'duplicate_overlap', 'score_tolerance', 'depth_error', 'top_k')
 #: A bias is less than this; what is more is another error.
 LEAST_FACTOR = 0.5
 
@@ -63,10 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--with-decode', action='store_true',
         help='boxes in metres come out, rather than heatmap and regression; the camera goes in',
     )  # fmt: skip
-    parser.add_argument(
-        '--input-size', type=_size, metavar='WxH',
-        help="size of the network's input, multiples of 32 (default: the model's)",
-    )  # fmt: skip
+    for side in ('width', 'height'):
+        parser.add_argument(
+            f'--input-{side}', type=int, metavar='PX',
+            help=f"{side} of the network's input, multiple of {INPUT_STEP} (default: the model's)",
+        )  # fmt: skip
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE',
         help=f"another value of one of the model's options {', '.join(SETTABLE)} "
@@ -89,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError('duplicate_overlap goes with --format weights: no graph merges boxes')
     loaded = load_model(args.model)
     config = _changed(loaded.config, args.set)
-    if args.input_size:
-        width, height = args.input_size
-        config = dataclasses.replace(config, input_width=width, input_height=height)
+    sides = {'input_width': args.input_width, 'input_height': args.input_height}
+    asked = {name: side for name, side in sides.items() if side is not None}
+    config = dataclasses.replace(config, **asked)
     if not LEAST_FACTOR <= args.scale_depths <= 1.0 / LEAST_FACTOR:
         raise ValueError(
             f'--scale-depths takes a factor from {LEAST_FACTOR} to {1.0 / LEAST_FACTOR:g}, got '
@@ -165,13 +163,3 @@ def _batch(text: str) -> int | None:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'expected a number or dynamic, got {text!r}') from None
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition('x')
-    try:
-        return int(width), int(height)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'expected WIDTHxHEIGHT such as 1280x384, got {text!r}'
-        ) from None

@@ -96,6 +96,21 @@ def test_a_call_may_override_the_configuration(call, names):
     assert [d.class_name for d in found] == names
 
 
+@pytest.mark.parametrize(
+    ('call', 'words'),
+    [
+        ({'score_threshold': 25.0}, 'score_threshold must be 0 to 1'),
+        ({'score_threshold': float('nan')}, 'score_threshold must be finite'),
+        ({'max_detections': 0}, 'max_detections must be 1 to 1000'),
+        ({'classes': ['Car', 'Bus']}, 'classes must be of Car, Cyclist, Pedestrian, got Bus'),
+    ],
+)
+def test_a_call_that_could_find_nothing_by_mistake_is_refused(call, words):
+    camera = make_camera()
+    with pytest.raises(ValueError, match=words):
+        make_detector(camera).detect(blank(camera), camera, **call)
+
+
 #: The same car again, half a metre off; and one half hidden behind the first.
 AGAIN = Box3D((2.4, 1.0, 20.5), (3.9, 1.5, 1.6), -1.2)
 BEHIND = Box3D((3.6, 1.0, 26.0), (3.9, 1.5, 1.6), -1.2)

@@ -91,7 +91,15 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
 
 def test_options_that_need_no_training_may_change(trained):
     code, path = export(
-        trained, '--set', 'duplicate_overlap=0.6', '--set', 'top_k=20', '--input-size', '128x64'
+        trained,
+        '--set',
+        'duplicate_overlap=0.6',
+        '--set',
+        'top_k=20',
+        '--input-width',
+        '128',
+        '--input-height',
+        '64',
     )
     assert code == 0
     model = load_checkpoint(path).model

@@ -44,11 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--map', dest='class_map', action='append', default=[], metavar='NAME=CLASS',
         help='count objects of this name as of that class; may be repeated',
     )  # fmt: skip
-    stats.add_argument(
-        '--input-size', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'),
-        default=(ModelConfig().input_width, ModelConfig().input_height),
-        help="the network's input, for --out (default: %(default)s)",
-    )  # fmt: skip
+    for side in ('width', 'height'):
+        stats.add_argument(
+            f'--input-{side}', type=int, metavar='PX',
+            default=getattr(ModelConfig(), f'input_{side}'),
+            help=f"{side} of the network's input, for --out (default: %(default)s)",
+        )  # fmt: skip
     stats.add_argument(
         '--out', type=Path, metavar='FILE', help='write the references as a model config (YAML)'
     )
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     statistics = measure(folder, frames, args.classes, merged)
     print(format_table(statistics), end='')
     if args.out:
-        write_text_atomically(args.out, format_model_config(statistics, tuple(args.input_size)))
+        size = (args.input_width, args.input_height)
+        write_text_atomically(args.out, format_model_config(statistics, size))
         print(f'wrote {args.out}')
     return 0

@@ -96,7 +96,7 @@ def measure(
         for item in folder.labels(frame):
             name = (merged or {}).get(item.class_name, item.class_name)
             objects[name].append(item)
-    names = classes or sorted(set(objects) - {DONT_CARE, BACKGROUND, IGNORE})
+    names = list(dict.fromkeys(classes)) or sorted(set(objects) - {DONT_CARE, BACKGROUND, IGNORE})
     if missing := [name for name in names if name not in objects]:
         raise ValueError(
             f'{folder.folder}: no {", ".join(missing)} is labelled; the labels have '

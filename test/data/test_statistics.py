@@ -52,7 +52,7 @@ def test_objects_without_a_box_count_but_are_not_measured(kitti_root):
     label = kitti_root / 'training/label_2/c.txt'
     label.write_text('Car 0 0 0 1 1 9 9 -1 -1 -1 -1000 -1000 -1000 0\n')
     folder = KittiFolder(kitti_root)
-    (car,) = measure(folder, folder.frames(), ['Car']).classes
+    (car,) = measure(folder, folder.frames(), ['Car', 'Car']).classes
     assert (car.count, car.boxes, car.dimensions[0]) == (3, 2, pytest.approx(4.1))
     label.write_text('Bus 0 0 0 1 1 9 9 -1 -1 -1 -1000 -1000 -1000 0\n')
     with pytest.raises(ValueError, match='no Bus is labelled with a 3D box'):
@@ -62,7 +62,7 @@ def test_objects_without_a_box_count_but_are_not_measured(kitti_root):
 def test_the_command_prints_and_writes_a_model_config(kitti_root, tmp_path, capsys):
     out = tmp_path / 'model.yaml'
     arguments = ['dataset', 'stats', str(kitti_root), '--class', 'Car', '--class', 'Cyclist',
-                 '--input-size', '256', '96', '--out', str(out)]  # fmt: skip
+                 '--input-width', '256', '--input-height', '96', '--out', str(out)]  # fmt: skip
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert '4 frames' in printed
@@ -79,6 +79,6 @@ def test_the_command_refuses(kitti_root, tmp_path, capsys):
     assert "expected a data set in KITTI's layout" in capsys.readouterr().err
     assert main(['dataset', 'stats', str(kitti_root), '--class', 'Bus']) == 2
     assert 'no Bus is labelled' in capsys.readouterr().err
-    arguments = ['dataset', 'stats', str(kitti_root), '--input-size', '250', '96', '--out', 'x']
+    arguments = ['dataset', 'stats', str(kitti_root), '--input-width', '250', '--out', 'x']
     assert main(arguments) == 2
     assert 'input_width must be a multiple of 32' in capsys.readouterr().err

@@ -200,8 +200,7 @@ def test_a_missing_package_is_said(monkeypatch, tmp_path):
     [
         (['--batch', '0'], 'batch must be 1 to 1024'),
         (['--batch', 'many'], "expected a number or dynamic, got 'many'"),
-        (['--input-size', '99'], 'expected WIDTHxHEIGHT'),
-        (['--input-size', '100x64'], 'input_width must be a multiple of 32'),
+        (['--input-width', '100'], 'input_width must be a multiple of 32'),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, words, capsys, monkeypatch):
