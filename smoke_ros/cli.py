@@ -30,6 +30,7 @@ COMMANDS = {
     'detect': Command('smoke_ros.detect_command', 'find objects in images'),
     'evaluate': Command('smoke_ros.evaluation.command', 'score detections against labels'),
     'train': Command('smoke_ros.training.command', 'train a model'),
+    'models': Command('smoke_ros.models_command', 'list the models that have a name'),
     'export': Command('smoke_ros.export_command', 'write a model as a file for other programs'),
     'replay': Command('smoke_ros.ros.replay.command', 'replay bags and report on them'),
     'kitti2bag': Command('smoke_ros.ros.kitti2bag_command', 'turn KITTI or images into a bag'),

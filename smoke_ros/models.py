@@ -23,6 +23,8 @@ from smoke_ros.resources import resource
 
 #: The model with random weights: for plumbing, timing and tests. It detects nothing.
 RANDOM = 'random'
+#: The source of a file that users have to get themselves.
+MANUAL = 'manual'
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -98,7 +100,7 @@ def read_registry(path: Path) -> dict[str, ModelEntry]:
     entries: dict[str, ModelEntry] = {}
     for name, values in content.items():
         entry = from_mapping(ModelEntry, {'name': name, **values}, f'{path}: {name}')
-        if '://' not in entry.source and entry.source not in (RANDOM, 'manual'):
+        if '://' not in entry.source and entry.source not in (RANDOM, MANUAL):
             entry = dataclasses.replace(entry, source=str(path.parent / entry.source))
         entries[name] = entry
     return entries
@@ -115,6 +117,13 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / '.cache') / 'smoke_ros'
 
 
+def weights_path(entry: ModelEntry, folder: Path | None = None) -> Path:
+    """Return where the file of an entry is, or will be once it is in the cache (``folder``)."""
+    if '://' not in entry.source and entry.source != MANUAL:
+        return Path(entry.source)
+    return (folder or cache_folder()) / entry.file
+
+
 def fetch(entry: ModelEntry, folder: Path | None = None) -> Path:
     """Return the file of an entry, downloading it into the cache if it is not there.
 
@@ -128,11 +137,11 @@ def fetch(entry: ModelEntry, folder: Path | None = None) -> Path:
     CheckpointError
         If what was downloaded, or was put there, is another file.
     """
-    if '://' not in entry.source and entry.source != 'manual':
-        return Path(entry.source)
-    path = (folder or cache_folder()) / entry.file
+    path = weights_path(entry, folder)
+    if path == Path(entry.source):
+        return path
     if not path.exists():
-        if entry.source == 'manual':
+        if entry.source == MANUAL:
             raise FileNotFoundError(
                 f'model {entry.name} has to be fetched by hand: {entry.instructions} '
                 f'Put the file at {path}'
