@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import logging
 from collections.abc import Iterator
@@ -25,7 +24,12 @@ from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
 from smoke_ros.evaluation.run_info import RunInfo, write_run_info
 from smoke_ros.files import list_files, replacing, write_text_atomically
-from smoke_ros.option_arguments import add_option_arguments, given_options
+from smoke_ros.option_arguments import (
+    add_option_arguments,
+    add_threshold_arguments,
+    given_options,
+    given_thresholds,
+)
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel, Detection3D
 
@@ -68,11 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)'
     )
     add_option_arguments(parser, EngineConfig)
-    parser.add_argument(
-        '--score-threshold', type=float, metavar='T',
-        help='drop detections below this score '
-        f'(default: {DetectorConfig().score_threshold:g})',
-    )  # fmt: skip
+    add_threshold_arguments(parser)
     parser.add_argument(
         '--draw', type=Path, metavar='OUT', help='draw into this file, or folder for several'
     )
@@ -86,9 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.calib.exists():  # said before a model is downloaded rather than after it
         raise FileNotFoundError(f'{args.calib}: no such calibration file or folder')
     _check_outputs(paths, args)
-    config = DetectorConfig(**given_options(args, EngineConfig))
-    if args.score_threshold is not None:
-        config = dataclasses.replace(config, score_threshold=args.score_threshold)
+    config = DetectorConfig(**given_options(args, EngineConfig), **given_thresholds(args))
     detector = Detector.from_model(args.model, args.device, config)
     records, failed = [], 0
     with tqdm(paths, unit='image', disable=None if len(paths) > 1 else True) as bar:

@@ -6,10 +6,9 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +39,9 @@ from smoke_ros.structures import Box3D, CameraModel, Detection3D
 __all__ = ['CameraModel', 'Detection3D', 'Detector', 'DetectorConfig', 'StageTimes']
 
 logger = logging.getLogger(__name__)
+
+#: Of all classes, or of some by name.
+Thresholds = float | Mapping[str, float]
 
 #: Below this part of the image's area inside the network's input, it is worth a warning.
 VISIBLE_FRACTION_WARNING = 0.95
@@ -103,6 +105,7 @@ class Detector:
         self.config = config or DetectorConfig()
         self.model = _with_input_size(loaded.config, self.config)
         self.info = loaded
+        self._thresholds = self.config.thresholds(self.model.classes)
         self.device = resolve_device(device)
         choice = choose_engine(loaded.network, self.model, self.device, self.config)
         self.engine: Engine = choice.engine
@@ -167,7 +170,7 @@ class Detector:
         return normalise(warped, self.model, self.device)
 
     def detect(
-        self, image_bgr: Image, camera: CameraModel, score_threshold: float | None = None,
+        self, image_bgr: Image, camera: CameraModel, score_threshold: Thresholds | None = None,
         max_detections: int | None = None, classes: Collection[str] | None = None,
     ) -> list[Detection3D]:  # fmt: skip
         """Find the objects in one image, the most certain first.
@@ -178,7 +181,10 @@ class Detector:
             (h, w, 3) uint8, BGR, as the camera delivers it (not undistorted, not resized).
         camera
             The image's camera.
-        score_threshold, max_detections
+        score_threshold
+            In place of the configuration's thresholds: one for all classes, or one each for some
+            of them.
+        max_detections
             In place of the configuration's.
         classes
             Only these are returned; all by default.
@@ -195,7 +201,7 @@ class Detector:
 
     def detect_batch(
         self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel],
-        score_threshold: float | None = None, max_detections: int | None = None,
+        score_threshold: Thresholds | None = None, max_detections: int | None = None,
         classes: Collection[str] | None = None,
     ) -> list[list[Detection3D]]:  # fmt: skip
         """Find the objects in several images, each with its own camera; see :meth:`detect`."""
@@ -203,19 +209,17 @@ class Detector:
 
     def detect_timed(
         self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel],
-        score_threshold: float | None = None, max_detections: int | None = None,
+        score_threshold: Thresholds | None = None, max_detections: int | None = None,
         classes: Collection[str] | None = None,
     ) -> tuple[list[list[Detection3D]], StageTimes]:  # fmt: skip
         """Do :meth:`detect_batch` and say how long its stages took."""
         if len(images_bgr) != len(cameras):
             raise ValueError(f'got {len(images_bgr)} images but {len(cameras)} cameras')
-        limits = {'score_threshold': score_threshold, 'max_detections': max_detections}
-        asked: dict[str, Any] = {name: each for name, each in limits.items() if each is not None}
-        config = dataclasses.replace(self.config, **asked) if asked else self.config
-        if unknown := sorted(set(classes or ()) - set(self.model.classes)):
-            raise ValueError(
-                f'classes must be of {", ".join(self.model.classes)}, got {", ".join(unknown)}'
-            )
+        thresholds = self._thresholds_of(score_threshold)
+        most = self.config.max_detections if max_detections is None else max_detections
+        if most < 1:
+            raise ValueError(f'max_detections must be at least 1, got {most}')
+        self._check_known('classes', classes or ())
         if not images_bgr:
             return [], StageTimes(0.0, 0.0, 0.0)
         self._most_setups = max(self._most_setups, len(cameras))
@@ -227,14 +231,31 @@ class Detector:
         # The copy to the host inside numpy() waits for the device: the time is the network's.
         computed = time.perf_counter()
         detections = [
-            self.decode(
-                peaks, index, camera, config.score_threshold, config.max_detections, classes
-            )
+            self.decode(peaks, index, camera, thresholds, most, classes)
             for index, camera in enumerate(cameras)
         ]
         ended = time.perf_counter()
         stages = (prepared - start, computed - prepared, ended - computed)
         return detections, StageTimes(*(1e3 * seconds for seconds in stages))
+
+    def _thresholds_of(self, asked: Thresholds | None) -> Mapping[str, float]:
+        """Return the threshold of each class: what a call asks for, else the configuration's."""
+        if asked is None:
+            return self._thresholds
+        if isinstance(asked, Mapping):
+            self._check_known('score_threshold', asked)
+            thresholds = {**self._thresholds, **asked}
+        else:
+            thresholds = dict.fromkeys(self.model.classes, asked)
+        if wrong := [each for each in thresholds.values() if not 0.0 <= each <= 1.0]:
+            raise ValueError(f'score_threshold must be 0 to 1, got {wrong[0]}')
+        return thresholds
+
+    def _check_known(self, what: str, names: Collection[str]) -> None:
+        if unknown := sorted(set(names) - set(self.model.classes)):
+            raise ValueError(
+                f'{what} must be of {", ".join(self.model.classes)}, got {", ".join(unknown)}'
+            )
 
     def _prepared(
         self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel]
@@ -294,10 +315,13 @@ class Detector:
         return CameraSetup(geometry, depth_scale, maps, share_seen(maps, image_size))
 
     def decode(
-        self, peaks: coder.Peaks, index: int, camera: CameraModel, threshold: float, most: int,
-        classes: Collection[str] | None = None,
+        self, peaks: coder.Peaks, index: int, camera: CameraModel,
+        thresholds: Mapping[str, float], most: int, classes: Collection[str] | None = None,
     ) -> list[Detection3D]:  # fmt: skip
-        """Turn the peaks of image ``index`` of a batch into detections, the best first."""
+        """Turn the peaks of image ``index`` of a batch into detections, the best first.
+
+        ``thresholds`` has the score from which each class's are kept.
+        """
         setup = self.camera_setup(camera)
         boxes = coder.decode_boxes(
             peaks.regression[index], peaks.class_ids[index], peaks.keypoints_feat[index],
@@ -307,11 +331,14 @@ class Detector:
         found: list[Detection3D] = []
         drops_duplicates = self.model.duplicate_overlap < 1.0
         scores = peaks.scores[index] * boxes.certainty
+        lowest = min(thresholds.values())
         for i in np.argsort(-scores, kind='stable'):
             score = scores[i]
-            if not score >= threshold or score <= 0.0 or len(wanted) >= most:
+            if not score >= lowest or score <= 0.0 or len(wanted) >= most:
                 break  # pixels that are no peaks have 0; what is not a number comes last
             name = self.model.classes[peaks.class_ids[index, i]]
+            if score < thresholds[name]:
+                continue
             is_wanted = classes is None or name in classes
             if not is_wanted and not drops_duplicates:
                 continue  # nothing depends on it

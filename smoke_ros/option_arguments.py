@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.options import option_info
 
 
@@ -24,6 +25,29 @@ def add_option_arguments(parser: argparse.ArgumentParser, config: type[Any]) -> 
 def given_options(args: argparse.Namespace, config: type[Any]) -> dict[str, Any]:
     """Return what :func:`add_option_arguments` declared, by the names of the options."""
     return {field.name: getattr(args, field.name) for field in dataclasses.fields(config)}
+
+
+def add_threshold_arguments(parser: argparse.ArgumentParser, elsewhere: str = '') -> None:
+    """Declare the score thresholds; ``elsewhere`` says what else may have another default."""
+    parser.add_argument(
+        '--score-threshold', type=float, metavar='T',
+        help='drop detections below this score '
+        f'(default: {DetectorConfig().score_threshold:g}{elsewhere})',
+    )  # fmt: skip
+    parser.add_argument(
+        '--class-threshold', dest='class_thresholds', action='append', metavar='CLASS=T',
+        help='another threshold for this class; may be repeated',
+    )  # fmt: skip
+
+
+def given_thresholds(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was given of :func:`add_threshold_arguments`, by the names of the options."""
+    given = {'score_threshold': args.score_threshold, 'class_thresholds': args.class_thresholds}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def _metavar(unit: str, kind: type) -> str:

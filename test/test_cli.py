@@ -114,10 +114,15 @@ def test_one_image_is_printed_or_drawn_into_a_file(frames, sees_a_car, capsys):
 
 
 def test_the_threshold_is_used(frames, sees_a_car):
-    for threshold, count in (('0.7', 1), ('0.9', 0)):
+    for arguments, count in (
+        (['--score-threshold', '0.7'], 1),
+        (['--score-threshold', '0.9'], 0),
+        (['--score-threshold', '0.9', '--class-threshold', 'Car=0.7'], 1),
+        (['--class-threshold', 'Cyclist=0.7', '--class-threshold', 'Car=0.9'], 0),
+    ):
         detect(
-            frames / 'images/000000.png', '--calib', frames / 'calib',
-            '--score-threshold', threshold, '--kitti', frames,
+            frames / 'images/000000.png', '--calib', frames / 'calib', '--kitti', frames,
+            *arguments,
         )  # fmt: skip
         assert len(read_objects(frames / '000000.txt', with_score=True)) == count
 
@@ -155,6 +160,7 @@ def test_a_bad_image_in_a_folder_costs_that_image(frames, sees_a_car, caplog):
             'none.yaml: no such calibration file or folder',
         ),
         (['images', '--calib', 'calib', '--score-threshold', '2'], 'must be 0 to 1, got 2'),
+        (['images', '--calib', 'calib', '--class-threshold', 'Bus=1'], 'got Bus'),
         (['images', '--calib', 'calib', '--model', 'kity'], "no model 'kity'"),
     ],
 )

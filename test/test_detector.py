@@ -85,6 +85,7 @@ def test_any_image_size_and_aspect(image_size):
     [
         ({'score_threshold': 0.5}, ['Car', 'Car']),
         ({'score_threshold': 0.95}, []),
+        ({'score_threshold': {'Pedestrian': 0.95, 'Car': 0.5}}, ['Car', 'Car']),
         ({'max_detections': 1}, ['Car']),
         ({'classes': ['Pedestrian']}, ['Pedestrian']),
         ({'classes': []}, []),
@@ -100,8 +101,10 @@ def test_a_call_may_override_the_configuration(call, names):
     ('call', 'words'),
     [
         ({'score_threshold': 25.0}, 'score_threshold must be 0 to 1'),
-        ({'score_threshold': float('nan')}, 'score_threshold must be finite'),
-        ({'max_detections': 0}, 'max_detections must be 1 to 1000'),
+        ({'score_threshold': float('nan')}, 'score_threshold must be 0 to 1, got nan'),
+        ({'score_threshold': {'Car': 1.5}}, 'score_threshold must be 0 to 1, got 1.5'),
+        ({'score_threshold': {'Bus': 0.5}}, 'score_threshold must be of Car, .* got Bus'),
+        ({'max_detections': 0}, 'max_detections must be at least 1'),
         ({'classes': ['Car', 'Bus']}, 'classes must be of Car, Cyclist, Pedestrian, got Bus'),
     ],
 )
@@ -109,6 +112,30 @@ def test_a_call_that_could_find_nothing_by_mistake_is_refused(call, words):
     camera = make_camera()
     with pytest.raises(ValueError, match=words):
         make_detector(camera).detect(blank(camera), camera, **call)
+
+
+def test_a_class_may_have_its_own_threshold():
+    camera = make_camera()
+    for texts, names in (
+        (('',), ['Car', 'Car', 'Pedestrian']),
+        (('Car=0.85',), ['Car', 'Pedestrian']),
+        (('Pedestrian=1', 'Car=0.3'), ['Car', 'Car']),
+    ):
+        config = DetectorConfig(class_thresholds=texts)
+        found = make_detector(camera, config=config).detect(blank(camera), camera)
+        assert [each.class_name for each in found] == names
+        # A call's own threshold replaces those, too.
+        again = make_detector(camera, config=config).detect(blank(camera), camera, 0.3)
+        assert len(again) == 3
+    with pytest.raises(ValueError, match=r'class_thresholds must be of Car, .* got Bus'):
+        make_detector(camera, config=DetectorConfig(class_thresholds=('Bus=0.3',)))
+
+
+@pytest.mark.parametrize('texts', [('Car',), ('=0.3',), ('Car=2',), ('Car=x',), ('Car=nan',),
+                                   ('Car=0.3', 'Car=0.4')])  # fmt: skip
+def test_thresholds_of_classes_that_are_none_are_refused(texts):
+    with pytest.raises(ValueError, match='class_thresholds must be CLASS=SCORE'):
+        DetectorConfig(class_thresholds=texts)
 
 
 #: The same car again, half a metre off; and one half hidden behind the first.

@@ -143,6 +143,6 @@ def vision_info(header: Header, label_topic: str) -> VisionInfo:
 
 
 def label_info(header: Header, classes: Sequence[str], threshold: float) -> LabelInfo:
-    """List the classes that may be published, and the score from which they are."""
+    """List the classes that may be published, and the lowest score with which one is."""
     entries = [VisionClass(class_id=n, class_name=name) for n, name in enumerate(classes)]
     return LabelInfo(header=header, class_map=entries, threshold=threshold)

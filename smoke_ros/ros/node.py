@@ -243,13 +243,15 @@ class SmokeNode(LifecycleNode):
         header = Header(stamp=self.get_clock().now().to_msg())
         settings, classes = self._settings, self._detector.model.classes
         self._vision_info.publish(vision_info(header, self._label_info.topic_name))
-        self._label_info.publish(label_info(header, classes, settings.detector.score_threshold))
+        thresholds = settings.detector.thresholds(classes)
+        self._label_info.publish(label_info(header, classes, min(thresholds.values())))
 
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         try:
             settings = self._settings.updated(parameters)
             if self._detector is not None:
                 settings.node.selected(self._detector.model.classes)
+                settings.detector.thresholds(self._detector.model.classes)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._settings = settings

@@ -57,13 +57,13 @@ class Pipeline:
                 self._publish(stream, ready, found, times)
 
     def _detect(self, frames: list[PreparedFrame]) -> tuple[list[list[Detection3D]], StageTimes]:
-        settings = self.settings
+        settings, classes = self.settings, self._detector.model.classes
         return self._detector.detect_timed(
             [frame.image_bgr for frame in frames],
             [frame.camera for frame in frames],
-            score_threshold=settings.detector.score_threshold,
+            score_threshold=settings.detector.thresholds(classes),
             max_detections=settings.detector.max_detections,
-            classes=settings.node.selected(self._detector.model.classes),
+            classes=settings.node.selected(classes),
         )
 
     def _publish(

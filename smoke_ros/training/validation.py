@@ -81,6 +81,7 @@ def _detect(
     found: Found = {}
     sums: dict[str, float] = {}
     hides = None if processes.is_first else True
+    thresholds = dict.fromkeys(run.model.classes, LOWEST_SCORE)
     for batch in tqdm(loader, desc='validating', unit=' batches', leave=False, disable=hides):
         heatmap, regression = detector.network(batch.images)
         targets = batch.targets.to(processes.device)
@@ -90,7 +91,7 @@ def _detect(
             sums[name] = sums.get(name, 0.0) + float(value)
         peaks = select_peaks(heatmap, regression, run.model.top_k).numpy()
         for i, (frame, camera) in enumerate(zip(batch.frame_ids, batch.cameras, strict=True)):
-            detections = detector.decode(peaks, i, camera, LOWEST_SCORE, run.model.top_k)
+            detections = detector.decode(peaks, i, camera, thresholds, run.model.top_k)
             found[frame] = [detection_to_object(detection) for detection in detections]
     return found, sums
 

@@ -54,6 +54,6 @@ class FakeDetector:
         assert self.idle.wait(20.0)
         if self.error is not None:
             raise self.error
-        kept = [d for d in self.detections if d.score >= score_threshold]
+        kept = [d for d in self.detections if d.score >= score_threshold[d.class_name]]
         kept = [d for d in kept if d.class_name in classes][:max_detections]
         return [kept for _ in images], StageTimes(1.0, 2.0, 3.0)

@@ -125,6 +125,8 @@ def test_late_subscribers_get_the_class_names(start_node):
     assert (names, labels[0].threshold) == (['Car', 'Cyclist', 'Pedestrian'], 0.25)
     bench.node.set_parameters([Parameter('score_threshold', value=0.5)])
     assert bench.wait(lambda: labels[-1].threshold == 0.5)
+    bench.node.set_parameters([Parameter('class_thresholds', value=['Cyclist=0.125'])])
+    assert bench.wait(lambda: labels[-1].threshold == 0.125)
 
 
 def test_markers_follow_the_detections_and_are_cleared(start_node):

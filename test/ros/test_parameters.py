@@ -15,7 +15,7 @@ from smoke_ros.config.node import NodeConfig
 from smoke_ros.ros.node import SmokeNode
 from smoke_ros.ros.parameters import OWNERS, Settings, describe
 
-LIVE = {'score_threshold', 'max_detections', 'classes'}
+LIVE = {'score_threshold', 'class_thresholds', 'max_detections', 'classes'}
 CONFIG = Path(__file__).parents[2] / 'config' / 'smoke.yaml'
 
 
@@ -137,6 +137,9 @@ def test_live_parameters_apply_to_the_next_frame(start_node):
     assert len(bench.answer(1.0).detections) == 2
     assert set_parameter(bench, 'score_threshold', 0.7).successful
     assert len(bench.answer(2.0).detections) == 1
+    assert set_parameter(bench, 'class_thresholds', ['Pedestrian=0.5']).successful
+    assert len(bench.answer(2.5).detections) == 2
+    assert set_parameter(bench, 'class_thresholds', ['']).successful
     assert set_parameter(bench, 'score_threshold', 0.1).successful
     assert set_parameter(bench, 'classes', ['Pedestrian']).successful
     (found,) = bench.answer(3.0).detections
@@ -153,6 +156,8 @@ def test_live_parameters_apply_to_the_next_frame(start_node):
         ('classes', ['Tram'], "classes must be of Car, Cyclist, Pedestrian or 'all', got Tram"),
         ('score_threshold', 1.5, 'score_threshold'),
         ('score_threshold', 'high', 'DOUBLE'),
+        ('class_thresholds', ['Tram=0.3'], 'class_thresholds must be of Car, Cyclist, Pedestrian'),
+        ('class_thresholds', ['Car=high'], 'class_thresholds must be CLASS=SCORE'),
         ('max_detections', 0, 'max_detections'),
         ('model', 'random', 'read-only'),
         ('sync', 'latest', 'read-only'),

@@ -18,6 +18,7 @@ from small_bags import CAR as LABEL
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
+from smoke_ros.config.options import plain
 from smoke_ros.replay.records import FRAMES_FILE, read_frames, read_run
 from smoke_ros.ros.bag_frames import Selection
 from smoke_ros.ros.bags import BagMessage, BagReader, BagWriter
@@ -32,9 +33,9 @@ from smoke_ros.ros.stamps import stamp_message
 FAKE_NODE = Path(__file__).parent / 'fake_node.py'
 
 
-def play(bag, out, kind='fake', rate=1.0, score_threshold=None, params_file=None, **options):
+def play(bag, out, kind='fake', rate=1.0, thresholds=None, params_file=None, **options):
     command = (sys.executable, str(FAKE_NODE), kind)
-    live = LiveOptions(rate, '', 'cpu', score_threshold, params_file, command)
+    live = LiveOptions(rate, '', 'cpu', thresholds or {}, params_file, command)
     return replay_live(ReplayRequest(bag=bag, out=out, **options), live)
 
 
@@ -76,13 +77,17 @@ def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, 
         'smoke_node: {ros__parameters: {cameras: [front, left], score_threshold: 0.7,'
         ' qos_reliability: reliable}}\n'
     )
-    for asked, names in ((None, ['Car']), (0.5, ['Car', 'Pedestrian'])):
-        run = play(
-            tmp_path / 'in', tmp_path / f'out{asked}', score_threshold=asked,
-            params_file=tmp_path / 'node.yaml',
-        )  # fmt: skip
-        assert run.counts['processed'] >= 6 and run.options['score_threshold'] == asked
-        found = [r.detections for r in frames(tmp_path / f'out{asked}') if r.status == 'processed']
+    everything = ['Car', 'Pedestrian']
+    for number, (asked, names) in enumerate([
+        ({}, ['Car']), ({'score_threshold': 0.5}, everything),
+        ({'class_thresholds': ('Pedestrian=0.5',)}, everything),
+    ]):  # fmt: skip
+        out = tmp_path / f'out{number}'
+        run = play(tmp_path / 'in', out, thresholds=asked, params_file=tmp_path / 'node.yaml')
+        assert run.counts['processed'] >= 6
+        assert run.options['score_threshold'] == asked.get('score_threshold')
+        assert run.options['class_thresholds'] == plain(asked.get('class_thresholds'))
+        found = [r.detections for r in frames(out) if r.status == 'processed']
         assert {tuple(d.class_name for d in each) for each in found} == {tuple(names)}
 
 

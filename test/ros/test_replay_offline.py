@@ -173,7 +173,12 @@ def test_a_rerun_recording_gets_every_processed_frame(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('options', 'count'), [({'max_detections': 1}, 1), ({'score_threshold': 0.95}, 0)]
+    ('options', 'count'),
+    [
+        ({'max_detections': 1}, 1),
+        ({'score_threshold': 0.95}, 0),
+        ({'score_threshold': 0.95, 'class_thresholds': ('Pedestrian=0.5',)}, 1),
+    ],
 )
 def test_the_options_of_the_detector_count(tmp_path, options, count):
     write_small_bag(tmp_path / 'in', 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import importlib.util
 import logging
@@ -16,7 +15,12 @@ from typing import TYPE_CHECKING
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import DEFAULT_MODEL
-from smoke_ros.option_arguments import add_option_arguments, given_options
+from smoke_ros.option_arguments import (
+    add_option_arguments,
+    add_threshold_arguments,
+    given_options,
+    given_thresholds,
+)
 from smoke_ros.replay.records import RUN_FILE, Fleet, RunRecord, read_run, write_fleet
 from smoke_ros.replay.report_command import (
     EXIT_NOT_MET,
@@ -77,11 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='auto, cpu, cuda or cuda:N (default: auto, or, live, as --params-file has it)',
     )
     add_option_arguments(parser, EngineConfig)
-    parser.add_argument(
-        '--score-threshold', type=float, metavar='T',
-        help='drop detections below this score '
-        f'(default: {DetectorConfig().score_threshold:g}, or, live, as --params-file has it)',
-    )  # fmt: skip
+    add_threshold_arguments(parser, ', or, live, as --params-file has it')
     add_bag_arguments(parser)
     parser.add_argument(
         '--labels', type=Path, metavar='DIR',
@@ -195,9 +195,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     from smoke_ros.ros.replay.labels import LabelFolder
     from smoke_ros.ros.replay.request import ReplayRequest
 
-    detector = DetectorConfig(**given_options(args, EngineConfig))
-    if args.score_threshold is not None:
-        detector = dataclasses.replace(detector, score_threshold=args.score_threshold)
+    detector = DetectorConfig(**given_options(args, EngineConfig), **given_thresholds(args))
     names = [bag.resolve().stem if bag.is_file() else bag.resolve().name for bag in args.bags]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -278,7 +276,7 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
         if given is not None and not given.exists():
             raise FileNotFoundError(f'{given}: no such bag or file')
     live = LiveOptions(
-        args.rate, args.model or '', args.device or '', args.score_threshold, args.params_file
+        args.rate, args.model or '', args.device or '', given_thresholds(args), args.params_file
     )
 
     def replay(request: ReplayRequest) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from visualization_msgs.msg import MarkerArray
 
 from smoke_ros.calibration import is_ros_calibration
 from smoke_ros.config.engine import EngineConfig
+from smoke_ros.config.options import plain
 from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
@@ -61,8 +62,10 @@ class LiveOptions:
     ----------
     rate
         1 for the recorded pace.
-    model, device, score_threshold
-        As the node's parameters; empty or None for what `params_file` says, or the default.
+    model, device
+        As the node's parameters; empty for what `params_file` says, or the default.
+    thresholds
+        The node's parameters `score_threshold` and `class_thresholds`, if they are given.
     params_file
         A YAML file with parameters of the node.
     command
@@ -72,7 +75,7 @@ class LiveOptions:
     rate: float = 1.0
     model: str = ''
     device: str = ''
-    score_threshold: float | None = None
+    thresholds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     params_file: Path | None = None
     command: Sequence[str] = SMOKE_NODE
 
@@ -105,7 +108,8 @@ def replay_live(
         labels = None if request.labels is None else LabelFolder(request.labels)
         options = {
             **request.options(),
-            'score_threshold': live.score_threshold,
+            'score_threshold': live.thresholds.get('score_threshold'),
+            'class_thresholds': plain(live.thresholds.get('class_thresholds')),
             'rate': live.rate,
             'params_file': optional_text(live.params_file),
         }
@@ -221,8 +225,7 @@ class _Session:
             parameters['model'] = live.model
         if live.device:
             parameters['device'] = live.device
-        if live.score_threshold is not None:
-            parameters['score_threshold'] = live.score_threshold
+        parameters |= plain(live.thresholds)
         for field in dataclasses.fields(EngineConfig):
             if (value := getattr(request.detector, field.name)) != field.default:
                 parameters[field.name] = value

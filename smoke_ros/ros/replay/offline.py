@@ -165,7 +165,8 @@ class _Replay:
         converted = time.perf_counter()
         config = self._request.detector
         (detections,), times = self._detector.detect_timed(
-            [decoded.image_bgr], [decoded.camera], score_threshold=config.score_threshold,
+            [decoded.image_bgr], [decoded.camera],
+            score_threshold=config.thresholds(self._detector.model.classes),
             max_detections=config.max_detections, classes=self._classes,
         )  # fmt: skip
         stages = {

@@ -75,6 +75,7 @@ class ReplayRequest:
             'annotated': self.annotated,
             'rerun': self.rerun,
             'score_threshold': self.detector.score_threshold,
+            'class_thresholds': list(self.detector.class_thresholds),
             'max_detections': self.detector.max_detections,
             'engine': self.detector.engine,
             'precision': self.detector.precision,
