@@ -110,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
 def _export_onnx(loaded: LoadedModel, args: argparse.Namespace) -> Path:
     options = ExportOptions(args.half, args.batch, args.with_decode)
     path: Path = args.out or Path(_default_name(loaded, options))
+    _check_spares_model(path, args.model)
     try:
         export_onnx(loaded, options, path)
     except EngineUnavailableError as error:
@@ -122,13 +123,18 @@ def _export_weights(loaded: LoadedModel, args: argparse.Namespace) -> Path:
     if args.batch != 1 or args.with_decode:
         raise ValueError('--batch and --with-decode go with --format onnx: weights have no graph')
     path: Path = args.out or Path(f'{loaded.name}{"_half" if args.half else ""}.pth')
-    if path.exists() and path.resolve() == Path(args.model).resolve():
-        raise ValueError(f'{path} is the model itself: give another --out')
+    _check_spares_model(path, args.model)
     record = TrainingRecord(loaded.config.trained_on, version=loaded.training.version)
     dtype = torch.float16 if args.half else None
     save_checkpoint(path, loaded.network, loaded.config, record, dtype)
     load_model(path)
     return path
+
+
+def _check_spares_model(path: Path, model: str) -> None:
+    """Refuse to write over the weights that are exported."""
+    if path.exists() and path.resolve() == Path(model).expanduser().resolve():
+        raise ValueError(f'{path} is the model itself: give another --out')
 
 
 def _changed(config: ModelConfig, overrides: Sequence[str]) -> ModelConfig:

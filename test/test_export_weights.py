@@ -142,3 +142,14 @@ def test_the_model_itself_is_not_overwritten(trained, capsys):
     assert main(['export', str(trained), '--format', 'weights', '--out', str(trained)]) != 0
     assert 'give another --out' in capsys.readouterr().err
     assert trained.read_bytes() == before
+
+
+@pytest.mark.parametrize('kind', ['onnx', 'weights'])
+def test_the_model_is_not_written_over(trained, kind, monkeypatch, capsys):
+    monkeypatch.setattr(
+        'smoke_ros.export_command.export_onnx', lambda *args: args[-1].write_bytes(b'a graph')
+    )
+    before = trained.read_bytes()
+    assert main(['export', str(trained), '--format', kind, '--out', str(trained)]) == 2
+    assert f'{trained} is the model itself: give another --out' in capsys.readouterr().err
+    assert trained.read_bytes() == before
