@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import sys
 from pathlib import Path
 
@@ -102,7 +103,17 @@ def _summary(outcome: Outcome, args: argparse.Namespace, out: Path) -> str:
     if outcome.signal:
         return (
             f'ended by {outcome.signal.name} after step {outcome.iteration}; go on with: '
-            f'smoke-ros train {args.config} --out {out} --resume'
+            f'smoke-ros train {shlex.join(_same_run(args, out))} --resume'
         )
     best = f', the best on validation {out / BEST}' if (out / BEST).exists() else ''
     return f'{outcome.iteration} steps done; the model is {out / FINAL}{best}'
+
+
+def _same_run(args: argparse.Namespace, out: Path) -> list[str]:
+    """Return arguments with which a run is configured as it was; its weights are in ``out``."""
+    words = [str(args.config), '--out', str(out)]
+    if args.data is not None:
+        words += ['--data', args.data]
+    if args.overrides:
+        words += ['--set', *args.overrides]
+    return words + (['--device', args.device] if args.device != 'auto' else [])

@@ -1,4 +1,6 @@
 import argparse
+import dataclasses
+import shlex
 import signal
 
 import pytest
@@ -101,3 +103,19 @@ def test_exit_code_of_a_signal(config, frames, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, 'train', lambda *_, **__: ended)
     assert train(config, '--data', frames, '--out', tmp_path / 'run') == 128 + 15
     assert 'ended by SIGTERM after step 7; go on with: smoke-ros train' in capsys.readouterr().out
+
+
+def test_the_command_to_go_on_with_does(config, frames, tmp_path, monkeypatch, capsys):
+    """It names the data and the options, without which it is refused."""
+    config = config.rename(config.with_name('my run.yaml'))
+    real, ends = command.train, {'signal': signal.SIGTERM}
+    monkeypatch.setattr(
+        command, 'train', lambda *a, **k: dataclasses.replace(real(*a, **k), **ends)
+    )
+    options = ('--set', 'training.seed=5', 'model.classes=[Car, Pedestrian]')
+    code = train(config, '--data', frames, '--out', tmp_path / 'a run', *options)
+    assert code == command.EXIT_SIGNAL + signal.SIGTERM
+    words = shlex.split(capsys.readouterr().out.partition('go on with: smoke-ros ')[2])
+    ends['signal'] = None
+    assert cli.main(words) == 0
+    assert '4 steps done' in capsys.readouterr().out
