@@ -165,11 +165,12 @@ class _Run:
         try:
             report = self._learner.step(passes, self._progress.iteration)
         except NonFiniteLossError as error:
-            path = self._save_passes(passes)
+            path, last = self._save_passes(passes), self._out / LAST
+            again = f'from {last} (--init)' if last.exists() else 'again'
             raise NonFiniteLossError(
                 f'after {self._progress.iteration} steps: {error}. The batch and the weights that '
                 f'saw it are in {path}; look for labels that are wrong; or lower the learning '
-                f'rate or clip gradients, and start from {self._out / LAST} (--init)'
+                f'rate or clip gradients, and start {again}'
             ) from error
         self._progress.iteration += 1
         self._reports.append(report)

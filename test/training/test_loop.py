@@ -208,6 +208,7 @@ def test_loss_that_is_not_finite_stops_with_its_batch(frames, tmp_path):
         run_job(job, tmp_path, ALONE)
     [path] = tmp_path.glob('nonfinite_*')
     assert str(path) in str(error.value)
+    assert LAST not in str(error.value)  # there is none yet to start from
     content = torch.load(path, weights_only=True)
     [ids] = content['frames']
     assert sorted(ids) == ['000000', '000001', '000002', '000003']
@@ -215,6 +216,12 @@ def test_loss_that_is_not_finite_stops_with_its_batch(frames, tmp_path):
     assert torch.isnan(targets['heatmap'][ids.index('000002')]).sum() == 1
     assert content['images'][0].shape == (4, 3, 64, 128)
     assert_same(dict(content['network']), dict(job.network.state_dict()))
+
+
+def test_loss_that_becomes_infinite_names_the_checkpoint_to_start_from(frames, tmp_path):
+    job = make_job(frames, learning_rate=1e30, checkpoint_every=1)
+    with pytest.raises(NonFiniteLossError, match=r'after 1 steps: .*start from .*last\.pth'):
+        run_job(job, tmp_path, ALONE)
 
 
 def test_best_model_is_kept(frames, tmp_path, monkeypatch):
