@@ -203,7 +203,7 @@ class _Run:
             return
         if progress.validated == progress.iteration:
             return
-        network = self._learner.model_network
+        network, began = self._learner.model_network, time.perf_counter()
         figures = validate(network, job.run, job.validation, self._processes)
         progress.validated = progress.iteration
         # Of equals, such as the first ones that find nothing, the later one; and where nothing
@@ -224,7 +224,8 @@ class _Run:
                 )
             if is_best:
                 save_checkpoint(self._out / BEST, network, job.run.model, job.record)
-        self._logged_at = time.perf_counter()
+        # As if it had taken no time: steps since the last line of the log go into the next one.
+        self._logged_at += time.perf_counter() - began
 
     def _save(self) -> None:
         if self._processes.is_first:

@@ -224,6 +224,26 @@ def test_loss_that_becomes_infinite_names_the_checkpoint_to_start_from(frames, t
         run_job(job, tmp_path, ALONE)
 
 
+def test_time_of_validation_is_not_that_of_training(frames, tmp_path, monkeypatch):
+    """Also where it comes between two lines of the log."""
+    now = 0.0
+
+    def wait(seconds: float, result):
+        nonlocal now
+        now += seconds
+        return result
+
+    monkeypatch.setattr('smoke_ros.training.loop.time.perf_counter', lambda: now)
+    monkeypatch.setattr(
+        'smoke_ros.training.loop.validate', lambda *_: wait(100.0, {'score': 1.0, 'total': 1.0})
+    )
+    job = make_job(frames, validates=True, log_every=2, validate_every=3)
+    make_sample = job.training.make_sample
+    job.training.make_sample = lambda *args: wait(0.5, make_sample(*args))
+    run_job(job, tmp_path, ALONE)
+    assert [line['images_per_s'] for line in rows(tmp_path / 'training.csv')] == ['2', '2']
+
+
 def test_best_model_is_kept(frames, tmp_path, monkeypatch):
     scores = iter([3.0, 5.0, 4.0])
     monkeypatch.setattr(
