@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
+from typing import TypeVar
+
+import torch
+
+from smoke_ros.training.processes import Processes
+
+T = TypeVar('T')
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,6 +23,21 @@ class Interruption:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._earlier: dict[signal.Signals, object] = {}
+
+    def is_asked(self, processes: Processes) -> bool:
+        """Return whether any process was asked to end; each of them has to call this."""
+        return bool(processes.sum(torch.tensor(int(self.signal is not None))))
+
+    def until(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield items until a signal has come, which may have ended those who make them too."""
+        try:
+            for item in items:
+                yield item
+                if self.signal is not None:
+                    return
+        except RuntimeError:
+            if self.signal is None:
+                raise
 
     def _catch(self, number: int, _: FrameType | None) -> None:
         self.signal = signal.Signals(number)

@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,18 +115,18 @@ class _Run:
         batches = training_batches(
             self._job.training, collate, config, self._processes, progress.iteration
         )
-        self._validate_if_due()
+        if not self._validate_if_due():
+            return self._end_early()
         with tqdm(
             total=config.iterations, initial=progress.iteration, desc='training', unit=' steps',
             disable=None if self._processes.is_first else True,
         ) as bar:  # fmt: skip
-            for passes in self._until_asked(batches):
+            for passes in self._interruption.until(batches):
                 report = self._step(passes)
                 bar.update()
                 bar.set_postfix(loss=f'{report.losses["total"]:.3f}', refresh=False)
-                if self._is_interrupted():
+                if self._interruption.is_asked(self._processes) or not self._validate_if_due():
                     return self._end_early()
-                self._validate_if_due()
                 if self._is_due(config.checkpoint_every):
                     self._save()
             if progress.iteration < config.iterations:
@@ -138,14 +138,6 @@ class _Run:
             )
         return Outcome(progress.iteration)
 
-    def _until_asked(self, batches: Iterable[Sequence[Batch]]) -> Iterator[Sequence[Batch]]:
-        """Yield batches until a signal, sent to the whole group, has ended those who make them."""
-        try:
-            yield from batches
-        except RuntimeError:
-            if self._interruption.signal is None:
-                raise
-
     def _end_early(self) -> Outcome:
         self._save()
         # Where it was another process that was asked, this one knows of no signal.
@@ -155,11 +147,6 @@ class _Run:
         """Whether something is due after this step, which it is after the last one too."""
         done = self._progress.iteration
         return done == self._config.iterations or bool(every and done and done % every == 0)
-
-    def _is_interrupted(self) -> bool:
-        """Whether any process was asked to end; all of them end together."""
-        asked = self._interruption.signal is not None
-        return bool(self._processes.sum(torch.tensor(int(asked))))
 
     def _step(self, passes: Sequence[Batch]) -> StepReport:
         try:
@@ -197,14 +184,17 @@ class _Run:
             self._log.training(self._progress.iteration, values)
         self._reports, self._logged_at = [], now
 
-    def _validate_if_due(self) -> None:
+    def _validate_if_due(self) -> bool:
+        """Validate, where it is due; return False where a signal has broken it off."""
         progress, job = self._progress, self._job
         if job.validation is None or not self._is_due(self._config.validate_every):
-            return
+            return True
         if progress.validated == progress.iteration:
-            return
+            return True
         network, began = self._learner.model_network, time.perf_counter()
-        figures = validate(network, job.run, job.validation, self._processes)
+        figures = validate(network, job.run, job.validation, self._processes, self._interruption)
+        if figures is None:
+            return False
         progress.validated = progress.iteration
         # Of equals, such as the first ones that find nothing, the later one; and where nothing
         # can be scored, which is not a number.
@@ -226,6 +216,7 @@ class _Run:
                 save_checkpoint(self._out / BEST, network, job.run.model, job.record)
         # As if it had taken no time: steps since the last line of the log go into the next one.
         self._logged_at += time.perf_counter() - began
+        return True
 
     def _save(self) -> None:
         if self._processes.is_first:

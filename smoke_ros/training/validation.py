@@ -23,6 +23,7 @@ from smoke_ros.losses import SmokeLoss, count_positives
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import Smoke
 from smoke_ros.training.batches import loader_options
+from smoke_ros.training.interruption import Interruption
 from smoke_ros.training.processes import Processes
 from smoke_ros.training.run_config import RunConfig
 
@@ -37,16 +38,21 @@ Found = dict[str, list[KittiObject]]
 
 
 def validate(
-    network: Smoke, run: RunConfig, dataset: KittiDataset, processes: Processes
-) -> dict[str, float]:
+    network: Smoke, run: RunConfig, dataset: KittiDataset, processes: Processes,
+    interruption: Interruption | None = None,
+) -> dict[str, float] | None:  # fmt: skip
     """Score a network on a data set; each process takes a part of it.
+
+    A signal breaks it off, in all processes.
 
     Returns
     -------
     By name: the losses as training has them; ``score``, the mean of :func:`class_score` over the
     classes; of each class moderate AP_R40 in space, from above and in the image, recall in the
-    image, and the median error of depth. NaN for what cannot be said.
+    image, and the median error of depth. NaN for what cannot be said. None where it was broken
+    off.
     """
+    interruption = interruption or Interruption()
     indices = range(processes.rank, len(dataset), processes.size)
     loader: DataLoader[Any] = DataLoader(
         dataset, batch_size=_images_per_batch(run, processes), sampler=indices, collate_fn=collate,
@@ -54,9 +60,11 @@ def validate(
     )  # fmt: skip
     # Layer by layer: some stay in evaluation mode while others learn.
     modes = [(layer, layer.training) for layer in network.modules()]
-    found, sums = _detect(network, run, loader, processes)
+    found, sums = _detect(network, run, loader, processes, interruption)
     for layer, mode in modes:
         layer.training = mode
+    if interruption.is_asked(processes):
+        return None
     merged = {frame: items for part in processes.gather(found) for frame, items in part.items()}
     truth = [labels_as_learnt(dataset, frame, run.evaluation) for frame in merged]
     evaluation = evaluate_frames(truth, list(merged.values()), run.evaluation)
@@ -68,8 +76,9 @@ def _images_per_batch(run: RunConfig, processes: Processes) -> int:
 
 
 def _detect(
-    network: Smoke, run: RunConfig, loader: DataLoader[Any], processes: Processes
-) -> tuple[Found, dict[str, float]]:
+    network: Smoke, run: RunConfig, loader: DataLoader[Any], processes: Processes,
+    interruption: Interruption,
+) -> tuple[Found, dict[str, float]]:  # fmt: skip
     """Return this process's detections by frame, and the sums of the losses over its images."""
     # The weights are new each time: not worth compiling anything for them.
     detector = Detector(
@@ -82,7 +91,8 @@ def _detect(
     sums: dict[str, float] = {}
     hides = None if processes.is_first else True
     thresholds = dict.fromkeys(run.model.classes, LOWEST_SCORE)
-    for batch in tqdm(loader, desc='validating', unit=' batches', leave=False, disable=hides):
+    bar = tqdm(loader, desc='validating', unit=' batches', leave=False, disable=hides)
+    for batch in interruption.until(bar):
         heatmap, regression = detector.network(batch.images)
         targets = batch.targets.to(processes.device)
         parts = loss(heatmap, regression, targets, positives=1).parts

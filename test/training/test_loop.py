@@ -148,6 +148,28 @@ def test_signal_that_ends_the_readers_too_saves_and_ends(frames, tmp_path):
     assert read_content(tmp_path / LAST)['resume']['progress']['iteration'] == 1
 
 
+@pytest.mark.parametrize('readers_die', [False, True])
+def test_signal_breaks_off_a_validation(frames, tmp_path, readers_die):
+    """It may take minutes, which a cluster does not wait; the resumed run validates anew."""
+
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        if readers_die:
+            raise RuntimeError('DataLoader worker (pid(s) 7) exited unexpectedly')
+
+    options = {'iterations': 2, 'batch_size': 2, 'validate_every': 1, 'checkpoint_every': 50}
+    job = make_job(frames, validates=True, **options)
+    validation = Meddling(job.run.data, job.run.model, training=False)
+    validation.meddle(1, end)
+    outcome = run_job(dataclasses.replace(job, validation=validation), tmp_path, ALONE)
+    assert (outcome.iteration, outcome.signal) == (1, signal.SIGTERM)
+    assert validation._count <= 2  # of four: what was in its hands
+    progress = read_content(tmp_path / LAST)['resume']['progress']
+    assert (progress['iteration'], progress['validated']) == (1, 0)
+    run_job(make_job(frames, validates=True, **options), tmp_path, ALONE, resume=True)
+    assert [line['iteration'] for line in rows(tmp_path / 'validation.csv')] == ['1', '2']
+
+
 def test_an_error_of_the_readers_is_one(frames, tmp_path):
     def fail() -> None:
         raise RuntimeError('out of shared memory')
