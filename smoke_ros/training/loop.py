@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +121,7 @@ class _Run:
             total=config.iterations, initial=progress.iteration, desc='training', unit=' steps',
             disable=None if self._processes.is_first else True,
         ) as bar:  # fmt: skip
-            for passes in self._interruption.until(batches):
+            for passes in self._together(batches):
                 report = self._step(passes)
                 bar.update()
                 bar.set_postfix(loss=f'{report.losses["total"]:.3f}', refresh=False)
@@ -137,6 +137,16 @@ class _Run:
                 self._out / FINAL, self._learner.model_network, job.run.model, job.record
             )
         return Outcome(progress.iteration)
+
+    def _together(self, batches: Iterable[Sequence[Batch]]) -> Iterator[Sequence[Batch]]:
+        """Yield batches until a process has none: the others would wait for it in the step."""
+        batches = self._interruption.until(batches)
+        while True:
+            passes = next(batches, None)
+            is_over = bool(self._processes.sum(torch.tensor(int(passes is None))))
+            if passes is None or is_over:
+                return
+            yield passes
 
     def _end_early(self) -> Outcome:
         self._save()

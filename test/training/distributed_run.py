@@ -13,8 +13,17 @@ from smoke_ros.training.loop import run_job
 from smoke_ros.training.processes import join_processes
 
 
+def die() -> None:
+    """Do as a signal does that is sent to a process and its readers."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    raise RuntimeError('DataLoader worker (pid(s) 7) exited unexpectedly')
+
+
 def main(data: str, out: str, options: str) -> int:
-    """Train to the end, then anew until one process is asked to end, and go on from there."""
+    """Train to the end, then anew until one process is asked to end, and go on from there.
+
+    And until the readers of one process are ended before it has a batch, which the others have.
+    """
     torch.set_num_threads(1)
     with join_processes('cpu') as processes:
         whole = make_job(Path(data), validates=True, **json.loads(options))
@@ -35,6 +44,11 @@ def main(data: str, out: str, options: str) -> int:
         processes.gather('the first process has written its checkpoint')
         rest = make_job(Path(data), validates=True, **json.loads(options))
         print('resumed:', run_job(rest, Path(out) / 'parts', processes, resume=True))
+
+        ended = make_job(Path(data), validates=True, **json.loads(options))
+        if processes.rank == 1:
+            ended.training.make_sample = lambda *_, **__: die()
+        print('readers ended:', run_job(ended, Path(out) / 'ended', processes))
     return 0
 
 

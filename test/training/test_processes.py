@@ -12,7 +12,7 @@ from tiny_smoke import make_job
 from smoke_ros.checkpoint import load_checkpoint
 from smoke_ros.training.loop import run_job
 from smoke_ros.training.processes import Processes, join_processes
-from smoke_ros.training.state import FINAL
+from smoke_ros.training.state import FINAL, LAST
 
 pytestmark = pytest.mark.timeout(300)  # three interpreters load torch at once
 
@@ -69,6 +69,13 @@ def test_all_processes_end_together_and_resume(finished):
     assert printed.count('resumed: Outcome(iteration=3, signal=None)') == 2
     whole, parts = (load_checkpoint(out / run / FINAL).state for run in ('whole', 'parts'))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_all_processes_end_where_one_has_no_batch_to_go_on_with(finished):
+    """The others would wait for it in the step, and nothing would be saved."""
+    out, printed = finished
+    assert printed.count('readers ended: Outcome(iteration=0, signal=<Signals.SIGTERM') == 2
+    assert load_checkpoint(out / 'ended' / LAST)
 
 
 def test_alone_where_torchrun_started_nothing(monkeypatch):
