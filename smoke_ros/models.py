@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import os
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,9 +156,11 @@ def _download(entry: ModelEntry, path: Path) -> None:
     with replacing(path) as temporary:
         try:
             _copy_url(entry.source, temporary, entry.file)
-        except (urllib.error.URLError, TimeoutError, OSError) as error:
+        # HTTPException, of what breaks the protocol, is not among the others.
+        except (OSError, http.client.HTTPException) as error:
+            reason = ' '.join(str(error).split())  # what is no HTTP may have lines
             raise FileNotFoundError(
-                f'could not download model {entry.name} from {entry.source} ({error}); '
+                f'could not download model {entry.name} from {entry.source} ({reason}); '
                 f'fetch it on a machine with a network and put it at {path}'
             ) from error
         _check_hash(entry, temporary, path)

@@ -21,10 +21,23 @@ CONTENT = b'weights' * 100_000
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT; under /cut it hangs up half way, elsewhere there is nothing."""
+    """Serves CONTENT; under /cut it hangs up half way, elsewhere there is nothing.
+
+    Under /cut_chunk it hangs up within a chunk, under /nonsense it does not speak HTTP.
+    """
 
     def do_GET(self):
         self.server.requests.append(self.path)
+        if self.path == '/nonsense':
+            self.wfile.write(b'welcome to the hotel\r\n\r\n')
+            return
+        if self.path == '/cut_chunk':
+            self.protocol_version = 'HTTP/1.1'
+            self.send_response(200)
+            self.send_header('Transfer-Encoding', 'chunked')
+            self.end_headers()
+            self.wfile.write(b'ff\r\nweights')
+            return
         if self.path not in ('/weights.pth', '/cut'):
             self.send_error(404)
             return
@@ -93,6 +106,14 @@ def test_without_a_network_the_error_says_which_file_to_put_where(entry, tmp_pat
         fetch(gone, tmp_path)
     assert gone.source in str(caught.value)
     assert f'put it at {tmp_path / "weights.pth"}' in str(caught.value)
+
+
+@pytest.mark.parametrize('place', ['cut_chunk', 'nonsense'])
+def test_what_breaks_the_protocol_is_said_likewise(entry, server, tmp_path, place):
+    source = f'http://127.0.0.1:{server.server_port}/{place}'
+    with pytest.raises(FileNotFoundError, match=rf'could not download .*{place}.* put it at '):
+        fetch(replace(entry, source=source), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_to_fetch_by_hand_says_how(tmp_path):
