@@ -148,7 +148,7 @@ def fetch(entry: ModelEntry, folder: Path | None = None) -> Path:
             )
         _download(entry, path)
     else:
-        _check_hash(entry, path, path)
+        _check_hash(entry, path, f'remove {path} and fetch it again')
     return path
 
 
@@ -163,7 +163,8 @@ def _download(entry: ModelEntry, path: Path) -> None:
                 f'could not download model {entry.name} from {entry.source} ({reason}); '
                 f'fetch it on a machine with a network and put it at {path}'
             ) from error
-        _check_hash(entry, temporary, path)
+        remedy = f'it was not kept; fetch {entry.source} in another way and put it at {path}'
+        _check_hash(entry, temporary, remedy)
 
 
 def _copy_url(url: str, path: Path, label: str) -> None:
@@ -179,14 +180,14 @@ def _copy_url(url: str, path: Path, label: str) -> None:
             raise OSError(f'expected {length} bytes, got {stream.tell()}')
 
 
-def _check_hash(entry: ModelEntry, found: Path, path: Path) -> None:
+def _check_hash(entry: ModelEntry, found: Path, remedy: str) -> None:
     if not entry.sha256:
         return
     digest = sha256(found)
     if not digest.startswith(entry.sha256):
         raise CheckpointError(
             f'the file for model {entry.name} is not the one it should be: expected SHA-256 '
-            f'{entry.sha256}..., got {digest}; remove {path} and fetch it again'
+            f'{entry.sha256}..., got {digest}; {remedy}'
         )
 
 

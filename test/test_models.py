@@ -82,8 +82,13 @@ def test_the_start_of_a_hash_is_enough(entry, tmp_path):
 
 
 def test_a_download_with_another_hash_is_not_kept(entry, tmp_path):
-    with pytest.raises(CheckpointError, match=r'expected SHA-256 0000\.\.\., got [0-9a-f]{64}'):
+    with pytest.raises(
+        CheckpointError, match=r'expected SHA-256 0000\.\.\., got [0-9a-f]{64}'
+    ) as caught:
         fetch(replace(entry, sha256='0000'), tmp_path)
+    # There is nothing to remove; such as a network's page to log in on would come again.
+    assert 'remove' not in str(caught.value)
+    assert f'put it at {tmp_path / "weights.pth"}' in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
