@@ -52,6 +52,7 @@ class DetectorConfig(EngineConfig):
         return {name: given.get(name, self.score_threshold) for name in classes}
 
     def _of_classes(self) -> dict[str, float]:
+        """Read `class_thresholds`: the scores by class."""
         given: dict[str, float] = {}
         for text in filter(None, self.class_thresholds):
             name, _, score = text.rpartition('=')

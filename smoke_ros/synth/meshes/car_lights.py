@@ -8,14 +8,15 @@ import numpy as np
 
 from smoke_ros.synth.meshes.shapes import HEADLIGHT, TAILLIGHT, Look
 
-#: Glass over what does not shine: as glossy as windows, which others are seen through, it is not.
+#: Less than that of windows, through which the renderer shows what is behind.
 GLOSS = 0.9
-#: Old headlights are bright all over, others grey round their reflectors, and some are dark.
-HEADLIGHTS = (0.3, 0.5, 0.2)
+#: Shares of headlights that are bright all over, grey around their reflectors, and dark.
+HEADLIGHT_SHARES = (0.3, 0.5, 0.2)
 #: Linear reflectance of what is grey, and of what is dark.
 GREY, DARK = (0.1, 0.4), (0.025, 0.09)
-#: Of tail lights: how much darker or brighter than usual, and how many have red parts only.
-REDNESS, CLEAR_SHARE = (0.3, 1.2), 0.12
+#: Of tail lights: how much darker or brighter than usual, and how many are clear but for a red
+#: stripe.
+BRIGHTNESS, CLEAR_SHARE = (0.3, 1.2), 0.12
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ def draw_lights(
     rng: np.random.Generator,
 ) -> Lights:
     """Draw what the lights at some places look like."""
-    kind = int(rng.choice(3, p=HEADLIGHTS))
+    kind = int(rng.choice(3, p=HEADLIGHT_SHARES))
     if kind == 0:
         front, reflectors = HEADLIGHT, 0
     else:
         grey = float(rng.uniform(*(GREY if kind == 1 else DARK)))
         front, reflectors = Look((grey, grey, 1.05 * grey), GLOSS), int(rng.integers(1, 3))
-    red, green, blue = (float(rng.uniform(*REDNESS)) * np.array(TAILLIGHT.colour)).tolist()
+    red, green, blue = (float(rng.uniform(*BRIGHTNESS)) * np.array(TAILLIGHT.colour)).tolist()
     rear, stripe = Look((red, green, blue), TAILLIGHT.gloss), Lights.stripe
     if rng.random() < CLEAR_SHARE:
         grey = float(rng.uniform(*GREY))

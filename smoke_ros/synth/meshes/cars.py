@@ -52,7 +52,7 @@ SEAM = Look((0.02, 0.02, 0.02), 0.1)
 STRIPS = (None, None, CHROME, PLASTIC)
 #: Kinds of tail lights, and how many cars have them.
 TAIL_LIGHTS = {'upright': 0.27, 'block': 0.33, 'wide': 0.2, 'pillar': 0.2}
-#: Bars across the grille below its upper edge's, and what they are of; some cars have no grille.
+#: Bars across a grille besides the one at its upper edge, or None for no grille; what bars are of.
 GRILLES = (None, 0, 0, 1, 2, 3)
 SLATS = (CHROME, CHROME, STEEL, PAINT, PLASTIC)
 
