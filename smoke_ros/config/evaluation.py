@@ -71,7 +71,7 @@ class EvaluationConfig:
         if len(overlaps) != len(self.classes):
             raise ValueError(
                 f'{option_name} must have one figure for each of the {len(self.classes)} classes, '
-                f'got {len(overlaps)}'
+                f'got {len(overlaps)}; give it together with classes'
             )
         for name, overlap in zip(self.classes, overlaps, strict=True):
             if not 0.0 < overlap < 1.0:
