@@ -180,9 +180,7 @@ def test_the_command_writes_a_file_that_the_example_reads(tmp_path, monkeypatch)
     detector = Detector(small_model(), config=DetectorConfig(engine='eager'))
     K = [[721.5, 0, 621], [0, 721.5, 187.5], [0, 0, 1]]
     camera = CameraModel.from_intrinsics(K, 1242, 375)
-    best = detector.decode(
-        detector.engine.peaks(detector.preprocess(image, camera), 9).numpy(), 0, camera, 0.0, 9
-    )[0]
+    best = detector.detect(image, camera, score_threshold=0.0)[0]
     name, score, _, x, y, z, *_ = lines[0].split()
     assert (name, float(score)) == (best.class_name, pytest.approx(best.score, abs=0.02))
     assert (float(x), float(y), float(z)) == pytest.approx(best.location, rel=0.1, abs=0.3)
