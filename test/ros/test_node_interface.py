@@ -23,7 +23,8 @@ def test_the_nodes_status_is_found_among_those_of_others():
 
 
 def test_the_topics_are_those_that_the_node_has(start_node):
-    node = start_node().node
+    bench = start_node()
+    node = bench.node
     wanted = {
         node_interface.DETECTIONS,
         node_interface.MARKERS,
@@ -31,5 +32,9 @@ def test_the_topics_are_those_that_the_node_has(start_node):
         node_interface.LABEL_INFO,
         node_interface.DIAGNOSTICS,
     }
-    names = node.get_publisher_names_and_types_by_node(node.get_name(), '/')
-    assert wanted <= {name for name, _ in names}
+
+    def are_there():
+        names = node.get_publisher_names_and_types_by_node(node.get_name(), '/')
+        return wanted <= {name for name, _ in names}
+
+    assert bench.wait(are_there)  # the graph learns of a node's own topics a little later
