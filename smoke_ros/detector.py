@@ -17,6 +17,7 @@ from torch import Tensor
 from smoke_ros import coder
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import INPUT_STEP, STRIDE, ModelConfig
+from smoke_ros.config.options import check_known
 from smoke_ros.engines import Engine, choose_engine
 from smoke_ros.engines.eager import resolve_device
 from smoke_ros.engines.engine import FunctionEngine, ImageEngine
@@ -219,7 +220,7 @@ class Detector:
         most = self.config.max_detections if max_detections is None else max_detections
         if most < 1:
             raise ValueError(f'max_detections must be at least 1, got {most}')
-        self._check_known('classes', classes or ())
+        check_known('classes', sorted(classes or ()), self.model.classes)
         if not images_bgr:
             return [], StageTimes(0.0, 0.0, 0.0)
         self._most_setups = max(self._most_setups, len(cameras))
@@ -243,19 +244,13 @@ class Detector:
         if asked is None:
             return self._thresholds
         if isinstance(asked, Mapping):
-            self._check_known('score_threshold', asked)
+            check_known('score_threshold', asked, self.model.classes)
             thresholds = {**self._thresholds, **asked}
         else:
             thresholds = dict.fromkeys(self.model.classes, asked)
         if wrong := [each for each in thresholds.values() if not 0.0 <= each <= 1.0]:
             raise ValueError(f'score_threshold must be 0 to 1, got {wrong[0]}')
         return thresholds
-
-    def _check_known(self, what: str, names: Collection[str]) -> None:
-        if unknown := sorted(set(names) - set(self.model.classes)):
-            raise ValueError(
-                f'{what} must be of {", ".join(self.model.classes)}, got {", ".join(unknown)}'
-            )
 
     def _prepared(
         self, images_bgr: Sequence[Image], cameras: Sequence[CameraModel]

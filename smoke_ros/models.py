@@ -46,6 +46,11 @@ class ModelEntry:
     split: str = option('', 'data and split it was trained on')
     licence: str = option('', 'licence of the weights')
 
+    @property
+    def is_download(self) -> bool:
+        """Whether the weights come from a URL."""
+        return '://' in self.source
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -100,7 +105,7 @@ def read_registry(path: Path) -> dict[str, ModelEntry]:
     entries: dict[str, ModelEntry] = {}
     for name, values in content.items():
         entry = from_mapping(ModelEntry, {'name': name, **values}, f'{path}: {name}')
-        if '://' not in entry.source and entry.source not in (RANDOM, MANUAL):
+        if not entry.is_download and entry.source not in (RANDOM, MANUAL):
             entry = dataclasses.replace(entry, source=str(path.parent / entry.source))
         entries[name] = entry
     return entries
@@ -119,9 +124,9 @@ def cache_folder() -> Path:
 
 def weights_path(entry: ModelEntry, folder: Path | None = None) -> Path:
     """Return where the file of an entry is, or will be once it is in the cache (``folder``)."""
-    if '://' not in entry.source and entry.source != MANUAL:
-        return Path(entry.source)
-    return (folder or cache_folder()) / entry.file
+    if entry.is_download or entry.source == MANUAL:
+        return (folder or cache_folder()) / entry.file
+    return Path(entry.source)
 
 
 def fetch(entry: ModelEntry, folder: Path | None = None) -> Path:

@@ -68,6 +68,6 @@ def _where(entry: ModelEntry) -> str:
         return f'{path}, {path.stat().st_size / 1e6:.1f} MB'
     if entry.source == MANUAL:
         return f'not here: {entry.instructions} Put the file at {path}'
-    if '://' in entry.source:
+    if entry.is_download:
         return f'not here: downloaded when first used, or with --fetch, to {path}'
     return f'{path} is missing'

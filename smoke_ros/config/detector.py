@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smoke_ros.config.engine import EngineConfig
-from smoke_ros.config.options import option
+from smoke_ros.config.options import check_known, option
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ class DetectorConfig(EngineConfig):
             If `class_thresholds` names a class that the model does not know.
         """
         given = self._of_classes()
-        if unknown := [name for name in given if name not in classes]:
-            raise ValueError(
-                f'class_thresholds must be of {", ".join(classes)}, got {", ".join(unknown)}'
-            )
+        check_known('class_thresholds', given, classes)
         return {name: given.get(name, self.score_threshold) for name in classes}
 
     def _of_classes(self) -> dict[str, float]:

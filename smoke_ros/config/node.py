@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from smoke_ros.config.model import DEFAULT_MODEL
-from smoke_ros.config.options import check, option
+from smoke_ros.config.options import check, check_known, option
 
 #: What the node is called unless it is remapped.
 NODE_NAME = 'smoke_node'
@@ -141,10 +141,5 @@ class NodeConfig:
         """
         if ALL_CLASSES in self.classes:
             return frozenset(available)
-        unknown = [name for name in self.classes if name not in available]
-        if unknown:
-            raise ValueError(
-                f'classes must be of {", ".join(available)} or {ALL_CLASSES!r}, '
-                f'got {", ".join(unknown)}'
-            )
+        check_known('classes', self.classes, available, f' or {ALL_CLASSES!r}')
         return frozenset(self.classes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,6 +99,27 @@ def check_value(name: str, value: Any, info: OptionInfo) -> None:
             raise ValueError(f'{name} must be {info.allowed}, got {value}')
     if info.choices and value not in info.choices:
         raise ValueError(f'{name} must be {info.allowed}, got {value!r}')
+
+
+def check_known(name: str, given: Iterable[str], known: Collection[str], also: str = '') -> None:
+    """Hold the names that an option was given against those that there are.
+
+    Parameters
+    ----------
+    name
+        Of the option.
+    given, known
+        What it was given, and what it may be of.
+    also
+        More words on what it may be of.
+
+    Raises
+    ------
+    ValueError
+        Naming those that are not known.
+    """
+    if unknown := [each for each in given if each not in known]:
+        raise ValueError(f'{name} must be of {", ".join(known)}{also}, got {", ".join(unknown)}')
 
 
 def read_yaml(path: Path) -> Any:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import TypeVar
 
-import torch
-
 from smoke_ros.training.processes import Processes
 
 T = TypeVar('T')
@@ -26,7 +24,7 @@ class Interruption:
 
     def is_asked(self, processes: Processes) -> bool:
         """Return whether any process was asked to end; each of them has to call this."""
-        return bool(processes.sum(torch.tensor(int(self.signal is not None))))
+        return processes.any(self.signal is not None)
 
     def until(self, items: Iterable[T]) -> Iterator[T]:
         """Yield items until a signal has come, which may have ended those who make them too."""

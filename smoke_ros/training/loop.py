@@ -143,8 +143,7 @@ class _Run:
         batches = self._interruption.until(batches)
         while True:
             passes = next(batches, None)
-            is_over = bool(self._processes.sum(torch.tensor(int(passes is None))))
-            if passes is None or is_over:
+            if self._processes.any(passes is None) or passes is None:
                 return
             yield passes
 

@@ -35,6 +35,10 @@ class Processes:
             dist.all_reduce(values)
         return values
 
+    def any(self, flag: bool) -> bool:
+        """Return whether it is so in any process; each of them has to call this."""
+        return bool(self.sum(torch.tensor(int(flag))))
+
     def gather(self, item: Any) -> list[Any]:
         """Return every process's item, by rank; each of them has to call this."""
         if self.size == 1:

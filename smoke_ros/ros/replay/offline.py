@@ -122,6 +122,7 @@ class _Replay:
         self._cameras, self._labels = cameras, labels
         self._decoder = FrameDecoder(request.rectification, request.calibration)
         self._classes = frozenset(detector.model.classes)
+        self._thresholds = request.detector.thresholds(detector.model.classes)
         self._thumbnails: dict[str, Thumbnails] = {}
 
     def run(self, bag: TolerantBag) -> None:
@@ -165,8 +166,7 @@ class _Replay:
         converted = time.perf_counter()
         config = self._request.detector
         (detections,), times = self._detector.detect_timed(
-            [decoded.image_bgr], [decoded.camera],
-            score_threshold=config.thresholds(self._detector.model.classes),
+            [decoded.image_bgr], [decoded.camera], score_threshold=self._thresholds,
             max_detections=config.max_detections, classes=self._classes,
         )  # fmt: skip
         stages = {
