@@ -8,6 +8,7 @@ on the local host.
 import contextlib
 import fcntl
 import importlib.util
+import itertools
 import os
 import random
 import signal
@@ -24,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Domain 0 is everybody's default, and above 101 the ports of DDS meet those that Linux hands out.
 DOMAINS = range(1, 102)
+#: Counts how often this process has claimed one.
+CLAIMS = itertools.count()
 
 
 def pytest_configure() -> None:
@@ -87,8 +90,9 @@ def claim_domain() -> Iterator[int]:
     """Hold a ROS_DOMAIN_ID that no other test process on this machine holds."""
     folder = Path(tempfile.gettempdir()) / 'smoke_ros_test_domains'
     folder.mkdir(exist_ok=True)
-    # Another start for each process, so that a domain rests before it is used again.
-    first = os.getpid() % len(DOMAINS)
+    # Another start for each claim, so that a domain rests before it is used again: a process that
+    # was killed stays in its domain's graph for half a minute.
+    first = (os.getpid() + next(CLAIMS)) % len(DOMAINS)
     for domain in [*DOMAINS[first:], *DOMAINS[:first]]:
         with (folder / str(domain)).open('w') as file:
             try:

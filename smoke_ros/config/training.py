@@ -94,6 +94,14 @@ class TrainingConfig:
         1.0, "multiplies the trunk's learning rate", low=0.0, high=100.0
     )
 
+    feature_noise: float = option(
+        0.0,
+        "standard deviation of the factors on means and contrasts of the trunk's first feature "
+        'maps, for half of the images: what is learnt depends less on how pictures look; 0 for '
+        'none',
+        low=0.0, high=2.0,
+    )  # fmt: skip
+
     log_every: int = option(50, 'iterations between two lines of the log', low=1)
     checkpoint_every: int = option(
         500, 'iterations between two checkpoints: what a killed run loses at most', low=1

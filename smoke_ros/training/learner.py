@@ -18,6 +18,7 @@ from smoke_ros.losses import LossTerms, SmokeLoss, count_positives
 from smoke_ros.network.smoke import Smoke
 from smoke_ros.training.depthwise import train_depthwise_quickly
 from smoke_ros.training.ema import RunningMean
+from smoke_ros.training.feature_noise import FeatureNoise
 from smoke_ros.training.freezing import set_training_mode
 from smoke_ros.training.optimiser import learning_rate, make_optimiser, set_learning_rate
 from smoke_ros.training.processes import Processes
@@ -67,6 +68,11 @@ class Learner:
         set_training_mode(network, freeze_norm=config.freeze_norm)
         self._loss, self._config, self._processes = loss, config, processes
         self._mean = RunningMean(network, config.ema_decay) if config.ema_decay else None
+        self._noise: FeatureNoise | None = None
+        if config.feature_noise:
+            self._noise = FeatureNoise(
+                network, config.feature_noise, config.seed, processes.device
+            )
         self._optimiser = make_optimiser(network, config)
         # Half precision underflows without a scaled loss; bfloat16 has the range of float32.
         self._scaler = torch.amp.GradScaler(
@@ -96,6 +102,8 @@ class Learner:
         config = self._config
         rate = learning_rate(iteration, config)
         set_learning_rate(self._optimiser, rate)
+        if self._noise is not None:
+            self._noise.begin(iteration, self._processes.rank)
         losses = self._add_up_gradients(passes)
         if not math.isfinite(losses['total']):
             raise NonFiniteLossError(f'the loss is {losses["total"]} ({_list(losses)})')
