@@ -11,7 +11,7 @@ import numpy.typing as npt
 import yaml
 
 from smoke_ros.data.kitti import read_calibration
-from smoke_ros.structures import FISHEYE, CameraModel, FloatArray
+from smoke_ros.structures import DISTORTION_COEFFICIENTS, FISHEYE, CameraModel, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,20 @@ def _intrinsics(calibration: Calibration, rectified: bool) -> FloatArray:
     return np.asarray(calibration.K, np.float64)
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads the matrices of OpenCV's files as the mappings that they are."""
+
+
+_Loader.add_constructor(
+    'tag:yaml.org,2002:opencv-matrix',
+    lambda loader, node: loader.construct_mapping(node, deep=True),  # type: ignore[arg-type]
+)
+
+
 def read_camera_yaml(path: Path | str) -> Calibration:
     """Read a calibration in the format of ROS's camera_calibration and camera_info_manager.
+
+    The file of OpenCV's calibration program, whose format ROS's comes from, is read too.
 
     Raises
     ------
@@ -111,17 +123,20 @@ def read_camera_yaml(path: Path | str) -> Calibration:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        # OpenCV's first line says 1.0, with a colon that no YAML has.
+        text = path.read_text(encoding='utf-8').removeprefix('%YAML:1.0')
+        content = yaml.load(text, _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f'{path}: not a YAML file: {error}') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path}: expected a camera calibration, got {type(content).__name__}')
+    D = tuple(_matrix(content, 'distortion_coefficients', None, path).ravel().tolist())
     return Calibration(
         width=_size(content, 'image_width', path),
         height=_size(content, 'image_height', path),
         K=_matrix(content, 'camera_matrix', (3, 3), path),
-        D=tuple(_matrix(content, 'distortion_coefficients', None, path).ravel().tolist()),
-        distortion_model=str(content.get('distortion_model', 'plumb_bob')),
+        D=D,
+        distortion_model=str(content.get('distortion_model') or _model_of(content, D)),
         R=_optional_matrix(content, 'rectification_matrix', (3, 3), path),
         P=_optional_matrix(content, 'projection_matrix', (3, 4), path),
     )
@@ -154,6 +169,14 @@ def read_camera(
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
     return read_calibration(path, *image_size)
+
+
+def _model_of(content: dict[str, Any], D: tuple[float, ...]) -> str:
+    """Return the distortion model of a file that does not name it, such as OpenCV's."""
+    if content.get('fisheye_model'):
+        return FISHEYE
+    is_rational = len(D) in DISTORTION_COEFFICIENTS['rational_polynomial']
+    return 'rational_polynomial' if is_rational else 'plumb_bob'
 
 
 def _entry(content: dict[str, Any], name: str, path: Path) -> Any:

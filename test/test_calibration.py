@@ -1,5 +1,6 @@
 import re
 
+import cv2
 import numpy as np
 import pytest
 
@@ -95,6 +96,30 @@ def test_a_ros_calibration_file(tmp_path, name):
     assert raw.D == D
     rectified = read_camera(path, (640, 360), rectified=True)
     np.testing.assert_allclose(rectified.K[0], (350, 0, 315))
+
+
+@pytest.mark.parametrize(
+    ('coefficients', 'fisheye', 'model'),
+    [
+        (D, 0, 'plumb_bob'),
+        ((0.1, -0.2, 0, 0, 0.3, 0.2, 0.1, 0.05), 0, 'rational_polynomial'),
+        (D[:4], 1, 'equidistant'),
+    ],
+)
+def test_the_file_of_opencvs_calibration_program(tmp_path, coefficients, fisheye, model):
+    path = tmp_path / 'out_camera_data.yml'
+    file = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    file.write('calibration_time', 'Sun Nov 29 10:00:00 2026')
+    file.write('image_width', 1280)
+    file.write('image_height', 720)
+    file.write('fisheye_model', fisheye)
+    file.write('camera_matrix', K)
+    file.write('distortion_coefficients', np.reshape(coefficients, (-1, 1)))
+    file.release()
+    assert path.read_text().startswith('%YAML:1.0')
+    camera = read_camera(path, (1280, 720))
+    np.testing.assert_array_equal(camera.K, K)
+    assert (camera.D, camera.distortion_model) == (coefficients, model)
 
 
 def test_a_kitti_calibration_file(tmp_path):
