@@ -136,7 +136,7 @@ def read_camera_yaml(path: Path | str) -> Calibration:
         height=_size(content, 'image_height', path),
         K=_matrix(content, 'camera_matrix', (3, 3), path),
         D=D,
-        distortion_model=str(content.get('distortion_model') or _model_of(content, D)),
+        distortion_model=str(content.get('distortion_model', _model_of(content, D))),
         R=_optional_matrix(content, 'rectification_matrix', (3, 3), path),
         P=_optional_matrix(content, 'projection_matrix', (3, 4), path),
     )

@@ -90,8 +90,8 @@ def claim_domain() -> Iterator[int]:
     """Hold a ROS_DOMAIN_ID that no other test process on this machine holds."""
     folder = Path(tempfile.gettempdir()) / 'smoke_ros_test_domains'
     folder.mkdir(exist_ok=True)
-    # Another start for each claim, so that a domain rests before it is used again: a process that
-    # was killed stays in its domain's graph for half a minute.
+    # Another start for each claim, so that a domain rests before it is used again: others see a
+    # process that was killed until its lease is over.
     first = (os.getpid() + next(CLAIMS)) % len(DOMAINS)
     for domain in [*DOMAINS[first:], *DOMAINS[:first]]:
         with (folder / str(domain)).open('w') as file:

@@ -147,6 +147,7 @@ def test_a_kitti_calibration_file(tmp_path):
         (re.sub('camera_matrix: .*', 'camera_matrix: 800', YAML), 'camera_matrix must have an'),
         (re.sub('camera_matrix: .*', 'camera_matrix: [1, 2]', YAML), 'camera_matrix must have an'),
         (YAML.replace('800', '0'), 'not calibrated'),
+        (YAML.replace('plumb_bob', "''"), 'distortion model must be one of'),
     ],
 )
 def test_a_malformed_calibration_names_file_and_entry(tmp_path, text, message):

@@ -68,11 +68,10 @@ class Learner:
         set_training_mode(network, freeze_norm=config.freeze_norm)
         self._loss, self._config, self._processes = loss, config, processes
         self._mean = RunningMean(network, config.ema_decay) if config.ema_decay else None
-        self._noise: FeatureNoise | None = None
-        if config.feature_noise:
-            self._noise = FeatureNoise(
-                network, config.feature_noise, config.seed, processes.device
-            )
+        self._noise = (
+            FeatureNoise(network, config.feature_noise, config.seed, processes.device)
+            if config.feature_noise else None
+        )  # fmt: skip
         self._optimiser = make_optimiser(network, config)
         # Half precision underflows without a scaled loss; bfloat16 has the range of float32.
         self._scaler = torch.amp.GradScaler(

@@ -5,6 +5,7 @@ import torch
 from test_freezing import batch_of, learner_of, light_network, light_run
 
 from smoke_ros.training.feature_noise import FeatureNoise, change_looks
+from smoke_ros.training.freezing import set_training_mode
 
 
 @pytest.fixture(scope='module')
@@ -55,21 +56,16 @@ def test_there_is_noise_in_training_only(frames):
     with torch.no_grad():
         first, second = network(images)[0], network(images)[0]
         assert torch.equal(first, second)
-        trunk = network.backbone.train()
-        for layer in trunk.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
-                layer.eval()
-        noisy = [trunk(images)[-1] for _ in range(2)]
+        set_training_mode(network, freeze_norm=True)
+        noisy = [network.backbone(images)[-1] for _ in range(2)]
     assert not torch.equal(*noisy)
 
 
 def test_stages_behind_the_first_three_have_none(frames):
-    run = light_run(frames)
-    trunk = light_network(run).backbone
-    network = light_network(run)
+    network = light_network(light_run(frames))
     FeatureNoise(network, 0.5, 0, torch.device('cpu'))
     hooked = [bool(stage[-1]._forward_hooks) for stage in network.backbone.stages()]
-    assert hooked == [True] * 3 + [False] * (len(trunk.stages()) - 3)
+    assert hooked == [True] * 3 + [False] * 5
 
 
 def test_a_learner_learns_with_noise_and_its_running_mean_is_without(frames):
