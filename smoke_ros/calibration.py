@@ -130,11 +130,13 @@ def read_camera_yaml(path: Path | str) -> Calibration:
         raise ValueError(f'{path}: not a YAML file: {error}') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path}: expected a camera calibration, got {type(content).__name__}')
+    width, height = (_size(content, name, path) for name in ('image_width', 'image_height'))
+    K = _matrix(content, 'camera_matrix', (3, 3), path)
     D = tuple(_matrix(content, 'distortion_coefficients', None, path).ravel().tolist())
     return Calibration(
-        width=_size(content, 'image_width', path),
-        height=_size(content, 'image_height', path),
-        K=_matrix(content, 'camera_matrix', (3, 3), path),
+        width=width,
+        height=height,
+        K=K,
         D=D,
         distortion_model=str(content.get('distortion_model', _model_of(content, D))),
         R=_optional_matrix(content, 'rectification_matrix', (3, 3), path),
