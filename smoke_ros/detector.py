@@ -324,7 +324,7 @@ class Detector:
         )  # fmt: skip
         wanted: list[Detection3D] = []
         found: list[Detection3D] = []
-        drops_duplicates = self.model.duplicate_overlap < 1.0
+        drops_duplicates = min(self.model.overlap_limits) < 1.0
         scores = peaks.scores[index] * boxes.certainty
         lowest = min(thresholds.values())
         for i in np.argsort(-scores, kind='stable'):
@@ -349,7 +349,10 @@ class Detector:
         """Return whether a detection is of an object that has been found already."""
         box = np.array(detection.bbox_xyxy_px)
         others = np.array([other.bbox_xyxy_px for other in found]).reshape(-1, 4)
-        return bool((overlap_2d(box, others) > self.model.duplicate_overlap).any())
+        limits = dict(zip(self.model.classes, self.model.overlap_limits, strict=True))
+        limit = limits[detection.class_name]
+        most = np.array([max(limit, limits[other.class_name]) for other in found])
+        return bool((overlap_2d(box, others) > most).any())
 
     def _detection(
         self, boxes: coder.Boxes, i: int, name: str, score: float, camera: CameraModel

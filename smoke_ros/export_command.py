@@ -31,7 +31,8 @@ example:
       --set "trained_on=8000 frames of our own drives" --out mine.pth"""
 
 #: Options of a model that may be changed without training it anew.
-SETTABLE = ('trained_on', 'duplicate_overlap', 'score_tolerance', 'depth_error', 'top_k')
+DUPLICATES = ('duplicate_overlap', 'duplicate_overlaps')
+SETTABLE = ('trained_on', *DUPLICATES, 'score_tolerance', 'depth_error', 'top_k')
 #: A bias is less than this; what is more is another error.
 LEAST_FACTOR = 0.5
 
@@ -68,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE',
         help=f"another value of one of the model's options {', '.join(SETTABLE)} "
-        '(duplicate_overlap with --format weights only)',
+        f'({" and ".join(DUPLICATES)} with --format weights only; of several values, one for each '
+        'class, as 0.5,0.6)',
     )  # fmt: skip
     parser.add_argument(
         '--scale-depths', type=float, metavar='FACTOR', default=1.0,
@@ -83,8 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export; return the exit code."""
     names = [assignment.partition('=')[0].strip() for assignment in args.set]
-    if args.format == 'onnx' and 'duplicate_overlap' in names:
-        raise ValueError('duplicate_overlap goes with --format weights: no graph merges boxes')
+    for name in DUPLICATES:
+        if args.format == 'onnx' and name in names:
+            raise ValueError(f'{name} goes with --format weights: no graph merges boxes')
     loaded = load_model(args.model)
     config = _changed(loaded.config, args.set)
     sides = {'input_width': args.input_width, 'input_height': args.input_height}
@@ -148,9 +151,16 @@ def _changed(config: ModelConfig, overrides: Sequence[str]) -> ModelConfig:
             )
         kind = type(getattr(config, name))
         try:
-            values[name] = kind(text)
+            if kind is tuple:
+                values[name] = tuple(float(each) for each in text.split(',') if each)
+            else:
+                values[name] = kind(text)
         except ValueError:
-            raise ValueError(f'--set {name} takes {kind.__name__}, got {text!r}') from None
+            what = 'numbers and commas' if kind is tuple else kind.__name__
+            raise ValueError(f'--set {name} takes {what}, got {text!r}') from None
+    if 'duplicate_overlap' in values:
+        # One for all replaces those by class, unless both are given.
+        values.setdefault('duplicate_overlaps', ())
     return dataclasses.replace(config, **values)
 
 

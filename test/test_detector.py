@@ -155,6 +155,25 @@ def test_what_is_found_twice_is_told_once(again, most_overlap, scores):
     assert [d.score for d in found] == pytest.approx(scores)
 
 
+@pytest.mark.parametrize(('again', 'most_overlaps', 'scores'), [
+    ('Car', (0.7, 1.0, 1.0), [0.9, 0.3]), ('Car', (1.0, 0.7, 0.7), [0.9, 0.5, 0.3]),
+    # Of two classes the larger counts.
+    ('Cyclist', (0.7, 1.0, 1.0), [0.9, 0.5, 0.3]), ('Cyclist', (0.7, 0.6, 1.0), [0.9, 0.3]),
+])  # fmt: skip
+def test_each_class_may_have_its_own_overlap(again, most_overlaps, scores):
+    camera = make_camera()
+    boxes = [('Car', 0.9, CAR), (again, 0.5, AGAIN), ('Car', 0.3, BEHIND)]
+    model = ModelConfig(duplicate_overlap=0.0, duplicate_overlaps=most_overlaps)
+    found = make_detector(camera, boxes, model=model).detect(blank(camera), camera)
+    assert [d.score for d in found] == pytest.approx(scores)
+
+
+@pytest.mark.parametrize('overlaps', [(0.5,), (0.5, 0.6, 1.2), (0.5, 0.6, float('nan'))])
+def test_overlaps_that_fit_no_classes_are_refused(overlaps):
+    with pytest.raises(ValueError, match='one overlap from 0 to 1 for each of the 3 classes'):
+        ModelConfig(duplicate_overlaps=overlaps)
+
+
 def test_a_class_that_is_not_asked_for_still_explains_what_is_seen():
     camera = make_camera()
     boxes = [('Car', 0.9, CAR), ('Cyclist', 0.5, AGAIN)]

@@ -107,6 +107,16 @@ def test_options_that_need_no_training_may_change(trained):
     assert (model.input_width, model.input_height) == (128, 64)
 
 
+def test_overlaps_of_duplicates_are_set_for_all_classes_or_for_each(trained):
+    code, path = export(trained, '--set', 'duplicate_overlaps=0.5,0.6,0.6')
+    assert code == 0
+    assert load_checkpoint(path).model.overlap_limits == (0.5, 0.6, 0.6)
+    again = path.with_name('again.pth')
+    assert main(['export', str(path), '--format', 'weights', '--set', 'duplicate_overlap=0.7',
+                 '--out', str(again)]) == 0  # fmt: skip
+    assert load_checkpoint(again).model.overlap_limits == (0.7, 0.7, 0.7)
+
+
 def test_depths_are_scaled_against_a_bias(trained):
     code, path = export(trained, '--scale-depths', '1.03')
     assert code == 0
@@ -122,6 +132,8 @@ def test_depths_are_scaled_against_a_bias(trained):
     (['--set', 'classes=Car'], '--set takes NAME=VALUE with one of trained_on'),
     (['--set', 'top_k=many'], "--set top_k takes int, got 'many'"),
     (['--set', 'duplicate_overlap=7'], 'duplicate_overlap'),
+    (['--set', 'duplicate_overlaps=0.5'], 'one overlap from 0 to 1 for each of the 3 classes'),
+    (['--set', 'duplicate_overlaps=a,b'], "takes numbers and commas, got 'a,b'"),
     (['--with-decode'], 'go with --format onnx'),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused(trained, capsys, arguments, message):

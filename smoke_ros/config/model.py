@@ -98,6 +98,10 @@ class ModelConfig:
         'of any class, above which a detection is taken for the same object and dropped; 1 drops '
         'none, as the authors', low=0.0, high=1.0,
     )  # fmt: skip
+    duplicate_overlaps: tuple[float, ...] = option(
+        (), 'instead, one for each class; between two classes the larger one counts. Vehicles hide '
+        'less of one another than people who walk side by side',
+    )  # fmt: skip
     score_tolerance: float = option(
         0.0, 'if not 0: what multiplies the heatmap in the score of a detection is how likely '
         'its depth is right within so much; 0: nothing, as the authors', unit='m', low=0.0,
@@ -129,6 +133,14 @@ class ModelConfig:
                 f'dimension_reference must have one entry for each of the {len(self.classes)} '
                 f'classes, got {len(self.dimension_reference)}'
             )
+        if self.duplicate_overlaps and (
+            len(self.duplicate_overlaps) != len(self.classes)
+            or not all(0.0 <= overlap <= 1.0 for overlap in self.duplicate_overlaps)
+        ):
+            raise ValueError(
+                'duplicate_overlaps must be empty or one overlap from 0 to 1 for each of the '
+                f'{len(self.classes)} classes, got {self.duplicate_overlaps}'
+            )
         for name, count in (('depth_reference', 2), ('mean', 3), ('std', 3)):
             values = getattr(self, name)
             if len(values) != count or not all(map(math.isfinite, values)):
@@ -149,6 +161,11 @@ class ModelConfig:
                 raise ValueError(f'{name} must be a multiple of 16, got {getattr(self, name)}')
         for name in ('input_width', 'input_height'):
             check_input_side(name, getattr(self, name))
+
+    @property
+    def overlap_limits(self) -> tuple[float, ...]:
+        """The overlap of each class above which a detection is of what was found already."""
+        return self.duplicate_overlaps or (self.duplicate_overlap,) * len(self.classes)
 
     @property
     def feature_width(self) -> int:

@@ -113,6 +113,7 @@ def metadata(loaded: LoadedModel, options: ExportOptions) -> dict[str, str]:
         'score_tolerance_m': model.score_tolerance,
         'depth_error': model.depth_error,
         'duplicate_overlap': model.duplicate_overlap,
+        'duplicate_overlaps': model.duplicate_overlaps,
         'half': options.half,
         'decoded': options.decodes,
     }

@@ -106,6 +106,22 @@ def test_model_is_that_of_the_initial_weights_where_nothing_else_is_said():
     assert model.dimension_reference == ((3.88, 1.63, 1.53), (0.88, 1.73, 0.67))
 
 
+def test_overlaps_of_duplicates_go_with_the_classes():
+    base = dataclasses.replace(
+        FAMILIES['mmdet3d'], duplicate_overlap=0.7, duplicate_overlaps=(0.6, 0.6, 0.5)
+    )
+
+    def overlaps(**options):
+        return make_run_config({'model': options}, 'here', base).model.overlap_limits
+
+    assert overlaps() == (0.6, 0.6, 0.5)
+    assert overlaps(classes=['Car', 'Pedestrian']) == (0.5, 0.6)
+    sizes = [[3.88, 1.63, 1.53], [9.0, 3.1, 2.5]]
+    assert overlaps(classes=['Car', 'Truck'], dimension_reference=sizes) == (0.5, 0.7)
+    assert overlaps(duplicate_overlap=0.9) == (0.9,) * 3
+    assert overlaps(duplicate_overlaps=[0.4, 0.4, 0.4]) == (0.4,) * 3
+
+
 def test_new_classes_need_sizes():
     with pytest.raises(ValueError, match=r'no size is known of Truck, Bus; `smoke-ros dataset'):
         make_run_config({'model': {'classes': ['Truck', 'Car', 'Bus']}}, 'here')

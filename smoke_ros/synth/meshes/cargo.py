@@ -147,7 +147,7 @@ def add_canvas(builder: Builder, deck: Deck, look: Look, rng: np.random.Generato
     add_sheet(builder, _canvas(rear, front, half - 0.02, (foot, top), rng), look, (0, 0, 1),
               shade=rng.uniform(0.85, 1.1, (15, 1)).repeat(41, axis=1).reshape(-1))  # fmt: skip
     add_end_panel(builder, (front + 0.005,) * 2, half - 0.05, (floor, top - 0.06), look)
-    is_open = bool(rng.random() < 0.45)
+    is_open = bool(rng.random() < 0.7)
     _add_signs(builder, deck, (foot + 0.2, top - 0.3), rng, behind=not is_open)
     if is_open:
         _open_behind(builder, deck, look, (foot, top), rng)
