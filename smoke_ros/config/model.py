@@ -99,7 +99,7 @@ class ModelConfig:
         'none, as the authors', low=0.0, high=1.0,
     )  # fmt: skip
     duplicate_overlaps: tuple[float, ...] = option(
-        (), 'instead, one for each class; between two classes the larger one counts. Vehicles hide '
+        (), 'instead, one for each class; of two classes the larger one counts. Vehicles hide '
         'less of one another than people who walk side by side',
     )  # fmt: skip
     score_tolerance: float = option(
