@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -218,8 +219,8 @@ class Detector:
             raise ValueError(f'got {len(images_bgr)} images but {len(cameras)} cameras')
         thresholds = self._thresholds_of(score_threshold)
         most = self.config.max_detections if max_detections is None else max_detections
-        if most < 1:
-            raise ValueError(f'max_detections must be at least 1, got {most}')
+        if not isinstance(most, Integral) or most < 1:
+            raise ValueError(f'max_detections must be at least 1 and whole, got {most!r}')
         check_known('classes', sorted(classes or ()), self.model.classes)
         if not images_bgr:
             return [], StageTimes(0.0, 0.0, 0.0)
@@ -248,8 +249,9 @@ class Detector:
             thresholds = {**self._thresholds, **asked}
         else:
             thresholds = dict.fromkeys(self.model.classes, asked)
-        if wrong := [each for each in thresholds.values() if not 0.0 <= each <= 1.0]:
-            raise ValueError(f'score_threshold must be 0 to 1, got {wrong[0]}')
+        for threshold in thresholds.values():
+            if not isinstance(threshold, Real) or not 0.0 <= threshold <= 1.0:
+                raise ValueError(f'score_threshold must be 0 to 1, got {threshold!r}')
         return thresholds
 
     def _prepared(

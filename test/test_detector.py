@@ -104,7 +104,9 @@ def test_a_call_may_override_the_configuration(call, names):
         ({'score_threshold': float('nan')}, 'score_threshold must be 0 to 1, got nan'),
         ({'score_threshold': {'Car': 1.5}}, 'score_threshold must be 0 to 1, got 1.5'),
         ({'score_threshold': {'Bus': 0.5}}, 'score_threshold must be of Car, .* got Bus'),
+        ({'score_threshold': '0.3'}, "score_threshold must be 0 to 1, got '0.3'"),
         ({'max_detections': 0}, 'max_detections must be at least 1'),
+        ({'max_detections': 2.5}, 'max_detections must be at least 1 and whole, got 2.5'),
         ({'classes': ['Car', 'Bus']}, 'classes must be of Car, Cyclist, Pedestrian, got Bus'),
     ],
 )
@@ -168,7 +170,9 @@ def test_each_class_may_have_its_own_overlap(again, most_overlaps, scores):
     assert [d.score for d in found] == pytest.approx(scores)
 
 
-@pytest.mark.parametrize('overlaps', [(0.5,), (0.5, 0.6, 1.2), (0.5, 0.6, float('nan'))])
+@pytest.mark.parametrize(
+    'overlaps', [(0.5,), (0.5, 0.6, 1.2), (0.5, 0.6, float('nan')), (0.5, 0.6, 'x')]
+)
 def test_overlaps_that_fit_no_classes_are_refused(overlaps):
     with pytest.raises(ValueError, match='one overlap from 0 to 1 for each of the 3 classes'):
         ModelConfig(duplicate_overlaps=overlaps)

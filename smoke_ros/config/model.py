@@ -135,7 +135,8 @@ class ModelConfig:
             )
         if self.duplicate_overlaps and (
             len(self.duplicate_overlaps) != len(self.classes)
-            or not all(0.0 <= overlap <= 1.0 for overlap in self.duplicate_overlaps)
+            or not all(isinstance(each, float | int) for each in self.duplicate_overlaps)
+            or not all(0.0 <= each <= 1.0 for each in self.duplicate_overlaps)
         ):
             raise ValueError(
                 'duplicate_overlaps must be empty or one overlap from 0 to 1 for each of the '

@@ -118,7 +118,8 @@ class TrainingConfig:
                 f'batch_size must be a multiple of accumulate ({self.accumulate}), '
                 f'got {self.batch_size}'
             )
-        if list(self.drops) != sorted(set(self.drops)):
+        is_whole = all(float(drop).is_integer() for drop in self.drops)
+        if not is_whole or list(self.drops) != sorted(set(self.drops)):
             raise ValueError(f'drops must be rising iterations, got {list(self.drops)}')
         if self.warmup_iterations >= self.iterations:
             raise ValueError(

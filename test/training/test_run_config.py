@@ -90,6 +90,8 @@ def test_unknown_and_bad_options_name_file_and_section():
     [
         ({'batch_size': 6, 'accumulate': 4}, r'multiple of accumulate \(4\), got 6'),
         ({'drops': [9, 5]}, r'rising iterations, got \[9, 5\]'),
+        ({'drops': [float('nan')]}, r'rising iterations, got \[nan\]'),
+        ({'drops': [2.5]}, r'rising iterations, got \[2\.5\]'),
         ({'iterations': 10, 'warmup_iterations': 10}, r'fewer than iterations \(10\), got 10'),
     ],
 )
