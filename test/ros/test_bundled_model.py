@@ -23,6 +23,8 @@ from smoke_ros.ros.tolerant_bag import TolerantBag
 #: Played so slowly that a busy machine answers nearly all of them.
 FRAMES, RATE = 60, 0.25
 MIN_OVERLAP = 0.5
+#: One may be taken for the other.
+CARS = ('Car', 'Van')
 #: What a driver would call a car that must be seen: whole, in full view, within 40 m.
 FARTHEST_M, SMALLEST_PX = 40.0, 25.0
 
@@ -63,7 +65,7 @@ def tally(answers, truth, camera):
     for stamp, detections in answers.items():
         labels = truth[stamp]
         result.frames += 1
-        cars = [with_image_box(d, camera) for d in detections if d.class_name == 'Car']
+        cars = [with_image_box(d, camera) for d in detections if d.class_name in CARS]
         everything = np.array([label.bbox_xyxy_px for label in labels]).reshape(-1, 4)
         boxes = np.array([car.bbox_xyxy_px for car in cars]).reshape(-1, 4)
         overlaps = overlap_2d(boxes[:, None], everything[None])
@@ -71,7 +73,7 @@ def tally(answers, truth, camera):
         for label, overlap in zip(labels, overlaps.T, strict=True):
             _, top, _, bottom = label.bbox_xyxy_px
             if (
-                label.class_name not in ('Car', 'Van') or label.occlusion or label.truncation
+                label.class_name not in CARS or label.occlusion or label.truncation
                 or label.location[2] > FARTHEST_M or bottom - top < SMALLEST_PX
             ):  # fmt: skip
                 continue
@@ -101,7 +103,7 @@ def test_it_finds_the_cars_of_the_bundled_drive(played):
         f'{np.median(np.abs(result.depth_errors)):.1%}, heading '
         f'{np.median(result.heading_errors):.1f} degrees'
     )
-    # Measured when the drive was made: 179 of 179, 3 in 60 frames, 3.3%, 1.2 degrees.
+    # Measured with the current weights: 179 of 179, 7 in 60 frames, 3.1%, 1.3 degrees.
     assert result.seen > 130
     assert result.found / result.seen > 0.95
     assert result.false / result.frames < 0.15

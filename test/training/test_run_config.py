@@ -184,7 +184,7 @@ def test_recipe_of_the_bundled_model():
     path = resource('config/train/demo.yaml')
     run = make_run_config(read_sections(path), str(path))
     assert run.model.architecture == 'efficientnet_lite0'
-    assert run.model.classes == ('Car', 'Cyclist', 'Pedestrian', 'Truck')
+    assert run.model.classes == ('Car', 'Cyclist', 'Pedestrian', 'Truck', 'Van')
     assert (run.model.channel_order, run.model.mean, run.model.std) == (
         'rgb', (127.0,) * 3, (128.0,) * 3
     )  # fmt: skip
@@ -194,6 +194,6 @@ def test_recipe_of_the_bundled_model():
         focal_px = make_run_config(sections, str(path)).model.reference_focal_px
         assert focal_px == pytest.approx(kitti_px, abs=0.1)
     assert run.data.focal_tolerance == 0.0
-    assert label_meanings(run.data, run.model)['Van'] == 'Car'
+    assert label_meanings(run.data, run.model)['Van'] == 'Van'
     assert label_meanings(run.data, run.model)['Tram'] == 'Truck'
     assert (run.training.freeze_stages, run.training.freeze_norm) == (3, True)
