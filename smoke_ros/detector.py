@@ -108,6 +108,7 @@ class Detector:
         self.model = _with_input_size(loaded.config, self.config)
         self.info = loaded
         self._thresholds = self.config.thresholds(self.model.classes)
+        self._most_overlaps = dict(zip(self.model.classes, self.model.overlap_limits, strict=True))
         self.device = resolve_device(device)
         choice = choose_engine(loaded.network, self.model, self.device, self.config)
         self.engine: Engine = choice.engine
@@ -326,7 +327,7 @@ class Detector:
         )  # fmt: skip
         wanted: list[Detection3D] = []
         found: list[Detection3D] = []
-        drops_duplicates = min(self.model.overlap_limits) < 1.0
+        drops_duplicates = min(self._most_overlaps.values()) < 1.0
         scores = peaks.scores[index] * boxes.certainty
         lowest = min(thresholds.values())
         for i in np.argsort(-scores, kind='stable'):
@@ -351,9 +352,8 @@ class Detector:
         """Return whether a detection is of an object that has been found already."""
         box = np.array(detection.bbox_xyxy_px)
         others = np.array([other.bbox_xyxy_px for other in found]).reshape(-1, 4)
-        limits = dict(zip(self.model.classes, self.model.overlap_limits, strict=True))
-        limit = limits[detection.class_name]
-        most = np.array([max(limit, limits[other.class_name]) for other in found])
+        limits = [self._most_overlaps[other.class_name] for other in found]
+        most = np.maximum(limits, self._most_overlaps[detection.class_name])
         return bool((overlap_2d(box, others) > most).any())
 
     def _detection(

@@ -30,8 +30,9 @@ example:
   smoke-ros export runs/mine/best.pth --format weights --half --set duplicate_overlap=0.6 \\
       --set "trained_on=8000 frames of our own drives" --out mine.pth"""
 
-#: Options of a model that may be changed without training it anew.
+#: What drops boxes that are found twice, which no exported graph does.
 DUPLICATES = ('duplicate_overlap', 'duplicate_overlaps')
+#: Options of a model that may be changed without training it anew.
 SETTABLE = ('trained_on', *DUPLICATES, 'score_tolerance', 'depth_error', 'top_k')
 #: A bias is less than this; what is more is another error.
 LEAST_FACTOR = 0.5
@@ -151,10 +152,7 @@ def _changed(config: ModelConfig, overrides: Sequence[str]) -> ModelConfig:
             )
         kind = type(getattr(config, name))
         try:
-            if kind is tuple:
-                values[name] = tuple(float(each) for each in text.split(',') if each)
-            else:
-                values[name] = kind(text)
+            values[name] = _numbers(text) if kind is tuple else kind(text)
         except ValueError:
             what = 'numbers and commas' if kind is tuple else kind.__name__
             raise ValueError(f'--set {name} takes {what}, got {text!r}') from None
@@ -162,6 +160,10 @@ def _changed(config: ModelConfig, overrides: Sequence[str]) -> ModelConfig:
         # One for all replaces those by class, unless both are given.
         values.setdefault('duplicate_overlaps', ())
     return dataclasses.replace(config, **values)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(','))) if text else ()
 
 
 def _default_name(loaded: LoadedModel, options: ExportOptions) -> str:
