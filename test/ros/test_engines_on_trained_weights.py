@@ -1,12 +1,17 @@
 """Every engine that runs here finds what plain PyTorch finds, with trained weights on a drive."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 pytest.importorskip('rclpy')
 
+from smoke_ros import coder
 from smoke_ros.detector import Detector, DetectorConfig
+from smoke_ros.models import load_model
 from smoke_ros.resources import resource
 from smoke_ros.ros.bag_frames import BagFrames, FrameDecoder, Selection
 from smoke_ros.ros.camera_topics import find_cameras
@@ -21,6 +26,7 @@ CENTRE_TOLERANCE_M = {'float32': 0.003, 'float16': 0.05}
 NEAR_M = 30.0
 #: Frames of the drive: every twelfth.
 STRIDE = 12
+PLAIN = DetectorConfig(engine='eager', precision='float32', score_threshold=THRESHOLD / 2)
 
 #: Without bfloat16, whose 8 bits do not hold this with these weights (docs/performance.md): no
 #: engine takes it unless it is asked for.
@@ -46,30 +52,54 @@ def frames():
 @pytest.fixture(scope='module')
 def expected(frames):
     """Return what plain PyTorch finds in single precision, also somewhat below the threshold."""
-    config = DetectorConfig(engine='eager', precision='float32', score_threshold=THRESHOLD / 2)
-    detector = Detector.from_model('demo', device='cpu', config=config)
+    detector = Detector(load_model('demo'), 'cpu', PLAIN)
     return [detector.detect(image, camera) for image, camera in frames]
 
 
-def check(frames, expected, engine, precision, device):
+@pytest.fixture(scope='module')
+def possible(frames):
+    """Return what it would find if a rounding made another pixel the peak of an object.
+
+    Of neighbours that score alike to within less than the tolerance either may be the peak, and
+    what the network regresses there differs, mostly where the image's edge cuts an object.
+    """
+    loaded = load_model('demo')
+    model = dataclasses.replace(
+        loaded.config, duplicate_overlap=1.0, duplicate_overlaps=(), top_k=200
+    )
+    detector = Detector(dataclasses.replace(loaded, config=model), 'cpu', PLAIN)
+    find_peaks = coder.find_peaks
+
+    def find_near_peaks(heatmap, top_k):
+        highest = F.max_pool2d(heatmap, 3, stride=1, padding=1)
+        is_near = highest - heatmap < SCORE_TOLERANCE['float16']
+        return find_peaks(torch.where(is_near, highest, heatmap), top_k)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coder, 'find_peaks', find_near_peaks)
+        return [detector.detect(image, camera) for image, camera in frames]
+
+
+def check(frames, expected, possible, engine, precision, device):
     config = DetectorConfig(engine=engine, precision=precision, score_threshold=THRESHOLD)
     detector = Detector.from_model('demo', device=device, config=config)
     if detector.engine.name != engine:
         pytest.skip(detector.engine_summary)
     assert detector.engine.precision == precision
     close, matched = SCORE_TOLERANCE[precision], 0
-    for (image, camera), known in zip(frames, expected, strict=True):
+    for (image, camera), known, near in zip(frames, expected, possible, strict=True):
         found = detector.detect(image, camera)
+        candidates = known if precision == 'float32' else [*known, *near]
         for one in found:
-            partners = [k for k in known if k.class_name == one.class_name]
+            partners = [k for k in candidates if k.class_name == one.class_name]
             partner = min(partners, key=lambda k: distance(k, one))
             times = max(1.0, float(np.linalg.norm(partner.location)) / NEAR_M)
             assert distance(partner, one) < CENTRE_TOLERANCE_M[precision] * times
             assert one.score == pytest.approx(partner.score, abs=close)
             matched += 1
-        certain = sum(k.score > THRESHOLD + close for k in known)
-        possible = sum(k.score > THRESHOLD - close for k in known)
-        assert certain <= len(found) <= possible
+        fewest = sum(k.score > THRESHOLD + close for k in known)
+        most = sum(k.score > THRESHOLD - close for k in known)
+        assert fewest <= len(found) <= most
     assert matched > 20
 
 
@@ -78,12 +108,12 @@ def distance(one, other):
 
 
 @pytest.mark.parametrize(('engine', 'precision'), CASES)
-def test_the_same_detections_on_a_cpu(frames, expected, engine, precision):
-    check(frames, expected, engine, precision, 'cpu')
+def test_the_same_detections_on_a_cpu(frames, expected, possible, engine, precision):
+    check(frames, expected, possible, engine, precision, 'cpu')
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
 @pytest.mark.parametrize(('engine', 'precision'), GPU_CASES)
-def test_the_same_detections_on_a_gpu(frames, expected, engine, precision):
-    check(frames, expected, engine, precision, 'cuda')
+def test_the_same_detections_on_a_gpu(frames, expected, possible, engine, precision):
+    check(frames, expected, possible, engine, precision, 'cuda')
