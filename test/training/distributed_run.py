@@ -9,8 +9,13 @@ from pathlib import Path
 import torch
 from tiny_smoke import make_job
 
-from smoke_ros.training.loop import run_job
+from smoke_ros.training.loop import Outcome, run_job
 from smoke_ros.training.processes import join_processes
+
+
+def say(what: str, outcome: Outcome) -> None:
+    """Print a line in one piece: torchrun's processes write where the others do, unbuffered."""
+    sys.stdout.write(f'{what}: {outcome}\n')
 
 
 def die() -> None:
@@ -27,7 +32,7 @@ def main(data: str, out: str, options: str) -> int:
     torch.set_num_threads(1)
     with join_processes('cpu') as processes:
         whole = make_job(Path(data), validates=True, **json.loads(options))
-        print('whole:', run_job(whole, Path(out) / 'whole', processes))
+        say('whole', run_job(whole, Path(out) / 'whole', processes))
 
         stopped = make_job(Path(data), validates=True, **json.loads(options))
         if processes.rank == 1:
@@ -39,16 +44,16 @@ def main(data: str, out: str, options: str) -> int:
                 return make_sample(*args, **kwargs)
 
             stopped.training.make_sample = end
-        print('stopped:', run_job(stopped, Path(out) / 'parts', processes))
+        say('stopped', run_job(stopped, Path(out) / 'parts', processes))
 
         processes.gather('the first process has written its checkpoint')
         rest = make_job(Path(data), validates=True, **json.loads(options))
-        print('resumed:', run_job(rest, Path(out) / 'parts', processes, resume=True))
+        say('resumed', run_job(rest, Path(out) / 'parts', processes, resume=True))
 
         ended = make_job(Path(data), validates=True, **json.loads(options))
         if processes.rank == 1:
             ended.training.make_sample = lambda *_, **__: die()
-        print('readers ended:', run_job(ended, Path(out) / 'ended', processes))
+        say('readers ended', run_job(ended, Path(out) / 'ended', processes))
     return 0
 
 

@@ -32,17 +32,21 @@ def norm(tensors: dict[str, torch.Tensor]) -> float:
 def finished(frames, tmp_path_factory) -> tuple[Path, str]:
     """Run distributed_run.py in two processes; return their folder and what they print."""
     script = Path(__file__).with_name('distributed_run.py')
-    out = tmp_path_factory.mktemp('two')
-    done = subprocess.run(
-        [
-            sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
-            '--rdzv-backend', 'c10d', '--rdzv-endpoint', '127.0.0.1:0',
-            str(script), str(frames), str(out), json.dumps(OPTIONS),
-        ],
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(script.parents[2])},
-        capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    for _ in range(2):
+        out = tmp_path_factory.mktemp('two')
+        done = subprocess.run(
+            [
+                sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+                '--rdzv-backend', 'c10d', '--rdzv-endpoint', '127.0.0.1:0',
+                str(script), str(frames), str(out), json.dumps(OPTIONS),
+            ],
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(script.parents[2])},
+            capture_output=True, text=True, timeout=280, check=False,
+        )  # fmt: skip
+        # A thread of PyTorch's that nobody has joined aborts a process once in a while.
+        if 'terminate called without an active exception' not in done.stderr:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
     return out, done.stdout
 
 
