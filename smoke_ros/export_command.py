@@ -156,10 +156,8 @@ def _changed(config: ModelConfig, overrides: Sequence[str]) -> ModelConfig:
         except ValueError:
             what = 'numbers and commas' if kind is tuple else kind.__name__
             raise ValueError(f'--set {name} takes {what}, got {text!r}') from None
-    if 'duplicate_overlap' in values:
-        # One for all replaces those by class, unless both are given.
-        values.setdefault('duplicate_overlaps', ())
-    return dataclasses.replace(config, **values)
+    inherited = {'duplicate_overlaps': config.inherited_overlaps(values)}
+    return dataclasses.replace(config, **{**inherited, **values})
 
 
 def _numbers(text: str) -> tuple[float, ...]:

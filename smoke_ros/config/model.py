@@ -7,7 +7,9 @@ authors and of mmdetection3d, which do not, it is one of :data:`FAMILIES`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from smoke_ros.config.options import check, option
 from smoke_ros.structures import Vector3
@@ -135,8 +137,10 @@ class ModelConfig:
             )
         if self.duplicate_overlaps and (
             len(self.duplicate_overlaps) != len(self.classes)
-            or not all(isinstance(each, float | int) for each in self.duplicate_overlaps)
-            or not all(0.0 <= each <= 1.0 for each in self.duplicate_overlaps)
+            or not all(
+                isinstance(each, float | int) and 0.0 <= each <= 1.0
+                for each in self.duplicate_overlaps
+            )
         ):
             raise ValueError(
                 'duplicate_overlaps must be empty or one overlap from 0 to 1 for each of the '
@@ -167,6 +171,17 @@ class ModelConfig:
     def overlap_limits(self) -> tuple[float, ...]:
         """The overlap of each class above which a detection is of what was found already."""
         return self.duplicate_overlaps or (self.duplicate_overlap,) * len(self.classes)
+
+    def inherited_overlaps(self, options: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return the `duplicate_overlaps` of a model that is like this but for some options.
+
+        One `duplicate_overlap` for all classes replaces those of each; they go with the classes.
+        """
+        if 'duplicate_overlap' in options or not self.duplicate_overlaps:
+            return ()
+        known = dict(zip(self.classes, self.duplicate_overlaps, strict=True))
+        names = options.get('classes', self.classes)
+        return tuple(known.get(name, self.duplicate_overlap) for name in names)
 
     @property
     def feature_width(self) -> int:

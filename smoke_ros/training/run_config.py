@@ -180,17 +180,8 @@ def _make_model(options: Mapping[str, Any], base: ModelConfig, where: str) -> Mo
             )
         values['dimension_reference'] = [known[name] for name in options['classes']]
     if 'duplicate_overlaps' not in options:
-        values['duplicate_overlaps'] = _duplicate_overlaps(options, base)
+        values['duplicate_overlaps'] = list(base.inherited_overlaps(options))
     return from_mapping(ModelConfig, values, where)
-
-
-def _duplicate_overlaps(options: Mapping[str, Any], base: ModelConfig) -> list[float]:
-    """Return those of a base model for other classes; none where all shall have another one."""
-    if 'duplicate_overlap' in options or not base.duplicate_overlaps:
-        return []
-    known = dict(zip(base.classes, base.duplicate_overlaps, strict=True))
-    names = options.get('classes', base.classes)
-    return [known.get(name, base.duplicate_overlap) for name in names]
 
 
 def _make_evaluation(
