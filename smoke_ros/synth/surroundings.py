@@ -174,7 +174,7 @@ def _poles_and_signs(
                 actors.append(_stand(street, model, s, side, out, angle))
     if props.signs:
         longer = 1.0 + street.travel_m / 70.0
-        for _ in range(int(rng.poisson(1.8 * longer))):
+        for _ in range(int(rng.poisson(2.8 * longer))):
             s = float(rng.uniform(4.0, 70.0 * longer))
             model = props.signs[int(rng.integers(len(props.signs)))]
             angle = (0.0 if rng.random() < 0.7 else math.pi) + float(rng.normal(0.0, 0.15))

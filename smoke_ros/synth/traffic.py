@@ -296,7 +296,7 @@ def _add_distractors(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -
     if not cast.distractors:
         return
     longer = 1.0 + street.travel_m / 60.0
-    for _ in range(int(rng.poisson(5.0 * longer))):
+    for _ in range(int(rng.poisson(7.0 * longer))):
         s = _draw_distance(rng, 5.0, 60.0 * longer)
         side = int(rng.choice([-1, 1]))
         edge = street.left if side > 0 else street.right

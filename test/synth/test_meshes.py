@@ -7,6 +7,7 @@ from smoke_ros.synth.meshes.cars import PICKUP, STYLES, VAN, draw_shape, draw_tr
 from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
 from smoke_ros.synth.meshes.livery import draw_livery
+from smoke_ros.synth.meshes.people import draw_clothes
 from smoke_ros.synth.meshes.shapes import HEADLIGHT, TAILLIGHT
 from smoke_ros.synth.meshes.trucks import make_truck
 
@@ -155,12 +156,27 @@ def test_trailers_have_wheels_lights_and_nobody_to_pull_them(catalogue):
         assert lights.any() and mesh.positions[lights, 0].max() < 0.0
 
 
+def test_people_are_dressed_in_many_ways():
+    drawn = [draw_clothes(np.random.default_rng(seed)) for seed in range(200)]
+    shorts = [each for each in drawn if each.shins == each.skin and not each.skirt]
+    skirts = [each for each in drawn if each.skirt]
+    for some in (
+        shorts, skirts, [each for each in skirts if each.shins == each.skin],
+        [each for each in drawn if each.hat], [each for each in drawn if each.coat],
+        [each for each in drawn if each.long_hair],
+    ):  # fmt: skip
+        assert 10 <= len(some) <= 100
+    assert all(each.shins in (each.skin, each.legs) for each in drawn)
+
+
 #: What is as slim or as high as people and nobody: length, height, width.
 FURNITURE_M = {
-    'parked_bicycles': ((1.4, 2.6), (0.7, 1.2), (0.3, 5.0)),
+    'parked_bicycles': ((1.4, 2.6), (0.7, 1.2), (0.3, 8.0)),
     'litter_bin': ((0.3, 0.6), (0.8, 1.3), (0.3, 0.6)),
     'cabinet': ((0.3, 1.5), (0.9, 1.7), (0.25, 0.6)),
     'pillar': ((0.2, 1.3), (1.2, 2.8), (0.15, 1.3)),
+    'easel': ((0.2, 0.8), (0.7, 1.4), (0.4, 1.0)),
+    'advertisement': ((0.1, 0.3), (0.9, 3.0), (0.6, 1.7)),
 }
 
 
@@ -172,6 +188,35 @@ def test_street_furniture_is_no_object(catalogue, kind):
         assert model.class_name == ''
         for size, (low, high) in zip(model.dimensions, FURNITURE_M[kind], strict=True):
             assert low <= size <= high, (model.name, model.dimensions)
+
+
+#: The same of what faces the camera at the edge of the road.
+POSTS_M = {
+    'low_sign': ((0.05, 0.4), (0.8, 2.1), (0.25, 0.9)),
+    'beacon': ((0.3, 0.5), (0.9, 1.8), (0.5, 0.9)),
+    'cross': ((0.05, 0.2), (1.7, 3.3), (0.5, 1.3)),
+    'banded_post': ((0.05, 0.25), (0.9, 3.3), (0.05, 0.25)),
+}
+
+
+@pytest.mark.parametrize('kind', POSTS_M)
+def test_posts_are_no_objects_and_stand_on_the_ground(catalogue, kind):
+    models = [model for model in catalogue.signs if model.name.startswith(kind)]
+    assert len(models) > 2
+    for model in models:
+        assert model.class_name == ''
+        assert min(mesh.positions[:, 2].min() for mesh in model.meshes) == pytest.approx(0.0)
+        for size, (low, high) in zip(model.dimensions, POSTS_M[kind], strict=True):
+            assert low <= size <= high, (model.name, model.dimensions)
+
+
+def test_a_striped_board_shows_its_texture_to_both_sides(catalogue):
+    beacon = next(m for m in catalogue.signs if m.name.startswith('beacon'))
+    plate = beacon.meshes[1]
+    red = plate.texture[..., 0] > 2 * plate.texture[..., 1].astype(int)
+    assert 0.3 < red.mean() < 0.7
+    assert plate.normals[:, 0].min() < -0.9 and plate.normals[:, 0].max() > 0.9
+    assert np.ptp(plate.uv, axis=0) == pytest.approx(1.0)
 
 
 def test_parked_bicycles_lean_and_are_as_many_as_room_for_them(catalogue):

@@ -11,8 +11,10 @@ from smoke_ros.synth.meshes.shapes import GALVANISED, PLASTIC, RUBBER, STEEL, Bu
 from smoke_ros.synth.rotations import about_x, about_z
 from smoke_ros.synth.scene import Mesh
 
+#: Of baskets.
+WICKER = Look((0.25, 0.15, 0.07))
 #: Most bicycles of a row, how far they stand apart, metres, and how far they lean, radians.
-MOST_PARKED, APART_M, LEANS = 6, (0.45, 0.8), (0.05, 0.2)
+MOST_PARKED, APART_M, LEANS = 10, (0.45, 0.8), (0.05, 0.2)
 
 
 def add_bicycle(builder: Builder, rng: np.random.Generator) -> None:
@@ -32,6 +34,13 @@ def add_bicycle(builder: Builder, rng: np.random.Generator) -> None:
     if rng.random() < 0.5:
         builder.box(
             (-0.72, -0.16, 0.72), (-0.36, 0.16, 0.75 + 0.25 * (rng.random() < 0.5)), PLASTIC
+        )
+    if rng.random() < 0.3:
+        builder.box(
+            (0.4, -0.17, 0.8),
+            (0.72, 0.17, 1.04),
+            (STEEL, PLASTIC, WICKER)[int(rng.integers(3))],
+            top=1.15,
         )
     builder.box((-0.78, -0.03, 0.6), (-0.75, 0.03, 0.68), Look((0.4, 0.01, 0.01), 0.6))
 

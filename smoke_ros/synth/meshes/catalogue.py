@@ -17,6 +17,7 @@ from smoke_ros.synth.meshes import (
     light_lorries,
     people,
     plants,
+    posts,
     trucks,
 )
 from smoke_ros.synth.scene import Mesh
@@ -75,7 +76,7 @@ class Catalogue:
     vehicles: list[Model] = field(default_factory=list)
     people: list[Model] = field(default_factory=list)
     cyclists: list[Model] = field(default_factory=list)
-    #: Parked bicycles, bins, pillars: about as large as what is labelled, and no vehicle, person
+    #: Parked bicycles, bins, boards: about as large as what is labelled, and no vehicle, person
     #: or cyclist; motorcycles and trailers, which are labelled Misc.
     distractors: list[Model] = field(default_factory=list)
     trees: list[Model] = field(default_factory=list)
@@ -110,10 +111,14 @@ class Catalogue:
                 *make('bin', '', _one(furniture.make_bin), 3),
                 *make('bollard', '', _one(furniture.make_bollard), 1),
                 *make('bus_stop', '', _one(furniture.make_bus_stop), 2),
-                *make('parked_bicycles', '', _one(bicycles.make_parked_bicycles), 8),
+                *make('parked_bicycles', '', _one(bicycles.make_parked_bicycles), 12),
                 *make('litter_bin', '', _one(furniture.make_litter_bin), 4),
                 *make('cabinet', '', _one(furniture.make_cabinet), 4),
                 *make('pillar', '', _one(furniture.make_pillar), 5),
+                *make('barrier', '', posts.make_barrier, 2),
+                *make('cone', '', _one(posts.make_cone), 2),
+                *make('easel', '', posts.make_easel, 4),
+                *make('advertisement', '', posts.make_advertisement, 4),
             ],
             trees=[
                 *make('tree', '', plant(plants.make_tree), TREES),
@@ -133,6 +138,10 @@ class Catalogue:
             signs=[
                 *make('sign', '', _one(furniture.make_sign), SIGNS),
                 *make('traffic_light', '', _one(furniture.make_traffic_light), 4),
+                *make('low_sign', '', _one(posts.make_low_sign), 8),
+                *make('beacon', '', posts.make_beacon, 5),
+                *make('cross', '', _one(posts.make_cross), 3),
+                *make('banded_post', '', _one(posts.make_banded_post), 3),
             ],
             buildings=make('building', '', house, BUILDINGS),
         )

@@ -70,16 +70,41 @@ def make_sign(name: str, rng: np.random.Generator) -> Mesh:
         outer, inner = SIGN_WHITE, SIGN_BLUE if rng.random() < 0.6 else SIGN_YELLOW
     corners = {'round': 14, 'triangle': 3, 'square': 4, 'arrow': 4, 'board': 4}[str(kind)]
     start = np.pi / 4 if corners == 4 else np.pi / 2
-    angles = start + np.arange(corners) * 2 * np.pi / corners
     wide, tall = {'arrow': (2.2, 0.6), 'board': (2.6, 1.5)}.get(str(kind), (1.0, 1.0))
-    for x, part, look in ((-0.05, 1.0, outer), (-0.056, 0.8, inner), (-0.06, 0.3, PLASTIC)):
-        ring = np.column_stack((np.full(corners, x), -wide * part * size * np.cos(angles),
-                                middle + tall * part * size * np.sin(angles)))  # fmt: skip
+    add_plate(builder, middle, (wide * size, tall * size), start, corners, (outer, inner, PLASTIC))
+    return builder.build()
+
+
+def add_plate(
+    builder: Builder, middle: float, size: tuple[float, float], start: float, corners: int,
+    looks: tuple[Look, Look, Look],
+) -> None:  # fmt: skip
+    """Add a sign's plate that faces -x, whose back is bare metal.
+
+    Parameters
+    ----------
+    builder
+        What it is added to.
+    middle
+        Its height above the ground, metres.
+    size
+        Half its width and height between corners, metres.
+    start
+        Where the first corner is, radians.
+    corners
+        How many; from a dozen on it is round.
+    looks
+        Of its rim, its face, and what is written on it.
+    """
+    angles = start + np.arange(corners) * 2 * np.pi / corners
+    wide, tall = size
+    for x, part, look in zip((-0.05, -0.056, -0.06), (1.0, 0.8, 0.3), looks, strict=True):
+        ring = np.column_stack((np.full(corners, x), -wide * part * np.cos(angles),
+                                middle + tall * part * np.sin(angles)))  # fmt: skip
         fan = [[0, i, i + 1] for i in range(1, corners - 1)]
         builder.add(ring, fan, look)
         if part == 1.0:
             builder.add(np.add(ring, (0.01, 0, 0)), np.array(fan)[:, ::-1], GALVANISED)
-    return builder.build()
 
 
 def make_traffic_light(name: str, rng: np.random.Generator) -> Mesh:
@@ -183,7 +208,7 @@ def make_delineator(name: str, rng: np.random.Generator) -> Mesh:
 def make_litter_bin(name: str, rng: np.random.Generator) -> Mesh:
     """Make a small bin on a post."""
     builder = Builder(name)
-    look = _draw_paint(rng)
+    look = draw_paint(rng)
     height, half = float(rng.uniform(0.85, 1.15)), float(rng.uniform(0.17, 0.26))
     builder.tube((0, 0, 0), (0, 0, height), POLE_M, GALVANISED, sides=6)
     if rng.random() < 0.5:
@@ -200,7 +225,7 @@ def make_cabinet(name: str, rng: np.random.Generator) -> Mesh:
     width, deep = float(rng.uniform(0.3, 1.4)), float(rng.uniform(0.25, 0.5))
     height = float(rng.uniform(0.9, 1.6))
     builder.box((-width / 2, -deep / 2, 0), (width / 2, deep / 2, 0.1), PLASTIC)
-    builder.box((-width / 2, -deep / 2, 0.1), (width / 2, deep / 2, height), _draw_paint(rng))
+    builder.box((-width / 2, -deep / 2, 0.1), (width / 2, deep / 2, height), draw_paint(rng))
     builder.box((-width / 2 - 0.03, -deep / 2 - 0.03, height),
                 (width / 2 + 0.03, deep / 2 + 0.03, height + 0.05), GALVANISED)  # fmt: skip
     return builder.build()
@@ -210,7 +235,7 @@ def make_pillar(name: str, rng: np.random.Generator) -> Mesh:
     """Make a machine or a pillar as slim as a person: for tickets, parking, advertising."""
     builder = Builder(name)
     height, radius = float(rng.uniform(1.2, 2.6)), float(rng.uniform(0.12, 0.55))
-    look = _draw_paint(rng)
+    look = draw_paint(rng)
     if rng.random() < 0.5:
         builder.tube((0, 0, 0), (0, 0, height), radius, look, sides=14)
         builder.ball((0, 0, height), (1.1 * radius, 1.1 * radius, 0.15), PLASTIC)
@@ -223,7 +248,7 @@ def make_pillar(name: str, rng: np.random.Generator) -> Mesh:
     return builder.build()
 
 
-def _draw_paint(rng: np.random.Generator) -> Look:
+def draw_paint(rng: np.random.Generator) -> Look:
     """Draw the paint of street furniture: greys and greens mostly, at times any colour."""
     grey = float(rng.uniform(0.03, 0.6))
     tint = rng.normal(0.0, 0.15, 3) * (rng.random() < 0.5)

@@ -15,7 +15,8 @@ from smoke_ros.synth.scene import Mesh
 HIP, SHOULDER, NECK, KNEE = 0.52, 0.815, 0.86, 0.285
 ADULT_M = 1.75
 SKINS = ((0.55, 0.36, 0.27), (0.45, 0.28, 0.2), (0.24, 0.13, 0.08), (0.62, 0.43, 0.34))
-HAIRS = ((0.02, 0.015, 0.01), (0.08, 0.045, 0.02), (0.3, 0.2, 0.1), (0.4, 0.4, 0.4))
+HAIRS = ((0.02, 0.015, 0.01), (0.08, 0.045, 0.02), (0.3, 0.2, 0.1), (0.4, 0.4, 0.4),
+         (0.65, 0.64, 0.6), (0.5, 0.36, 0.16))  # fmt: skip
 SIDES = 7
 
 
@@ -28,8 +29,15 @@ class Clothes:
     shoes: Look
     skin: Look
     hair: Look
+    #: Of the lower legs, which shorts and skirts leave bare.
+    shins: Look
+    #: Of a cap or a hat, if there is one.
+    hat: Look | None = None
     skirt: bool = False
     sleeves: bool = True
+    #: Whether the top reaches to the thighs.
+    coat: bool = False
+    long_hair: bool = False
 
 
 def draw_clothes(rng: np.random.Generator) -> Clothes:
@@ -37,14 +45,21 @@ def draw_clothes(rng: np.random.Generator) -> Clothes:
     bright = rng.random() < 0.4
     top = rng.uniform(0.02, 0.65, 3) if bright else np.full(3, rng.beta(1.0, 2.0) * 0.7)
     legs = rng.uniform(0.5, 1.5, 3) * rng.beta(1.0, 4.0) * (0.5, 0.55, 0.8)
+    skin = _matt(np.array(SKINS[int(rng.integers(len(SKINS)))]))
+    trousers = _matt(legs + 0.015)
+    skirt = bool(rng.random() < 0.15)
     return Clothes(
         _matt(top + rng.uniform(0.0, 0.03, 3)),
-        _matt(legs + 0.015),
+        trousers,
         _matt(np.full(3, rng.choice([0.02, 0.05, 0.5]))),
-        _matt(np.array(SKINS[int(rng.integers(len(SKINS)))])),
+        skin,
         _matt(np.array(HAIRS[int(rng.integers(len(HAIRS)))])),
+        skin if rng.random() < (0.7 if skirt else 0.25) else trousers,
+        _matt(rng.uniform(0.02, 0.7, 3)) if rng.random() < 0.15 else None,
+        skirt,
+        bool(rng.random() < 0.6),
         bool(rng.random() < 0.15),
-        bool(rng.random() < 0.7),
+        bool(rng.random() < 0.35),
     )
 
 
@@ -70,7 +85,7 @@ def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
             swing - (0.7 * abs(stride) if back else 0.05), (KNEE - 0.045) * height
         )
         _limb(builder, hip, knee, (0.095 * unit * girth, 0.065 * unit), clothes.legs)
-        _limb(builder, knee, ankle, (0.066 * unit, 0.048 * unit), clothes.legs)
+        _limb(builder, knee, ankle, (0.066 * unit, 0.048 * unit), clothes.shins)
         _foot(builder, ankle, unit, clothes.shoes)
         shoulder = np.array([lean, side * 0.185 * unit * girth, shoulder_z])
         elbow = shoulder + _along(-0.8 * swing, 0.165 * height) + (0, side * 0.03, 0)
@@ -83,6 +98,10 @@ def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
     if clothes.skirt:
         builder.tube((0, 0, KNEE * height), (0, 0, hip_z + 0.05), (0.21 * unit, 0.14 * unit),
                      clothes.legs, sides=10)  # fmt: skip
+    if clothes.coat:
+        radii = (0.2 * unit * girth, 0.165 * unit * girth)
+        hem, waist = (0.0, 0.0, 0.38 * height), (0.0, 0.0, hip_z + 0.03)
+        builder.tube(hem, waist, radii, clothes.top, sides=10)
     _torso(builder, (0, 0, hip_z), (lean, 0, shoulder_z), unit, girth, clothes.top)
     _head(builder, (lean * 1.3, 0, NECK * height), height, clothes)
     _add_luggage(builder, height, girth, rng)
@@ -107,7 +126,7 @@ def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
         ankle = np.array([-0.02 + 0.17 * np.cos(turn), 0, 0.36 + 0.17 * np.sin(turn)]) + y
         knee = _bent(saddle + y, ankle, 0.43 * unit, 0.44 * unit)
         _limb(builder, saddle + y, knee, (0.09 * unit, 0.065 * unit), clothes.legs)
-        _limb(builder, knee, ankle, (0.065 * unit, 0.045 * unit), clothes.legs)
+        _limb(builder, knee, ankle, (0.065 * unit, 0.045 * unit), clothes.shins)
         _foot(builder, ankle, unit, clothes.shoes)
         at = np.add(shoulder, (0.0, side * 0.18 * unit, 0.0))
         hand = np.add(bars, (0.0, side * 0.24, 0.0))
@@ -174,6 +193,13 @@ def _head(
     wide = 1.25 if helmet else 1.07
     radii = (size * 1.05 * wide, size * 0.9 * wide, size)
     builder.ball((x - 0.02, y, middle + 0.35 * size), radii, hair, sides=8, rings=5)
+    if clothes.long_hair:
+        builder.ball((x - 0.045, y, middle - 0.9 * size), (0.6 * size, 0.95 * size, 1.4 * size),
+                     clothes.hair, sides=8, rings=5)  # fmt: skip
+    if clothes.hat is not None and not helmet:
+        crown = middle + 0.55 * size
+        builder.ball((x - 0.01, y, crown), (1.15 * size, size, size), clothes.hat)
+        builder.ball((x + 0.04, y, crown), (1.8 * size, 1.3 * size, 0.12 * size), clothes.hat)
 
 
 def _add_luggage(
@@ -184,13 +210,16 @@ def _add_luggage(
     kind = rng.random()
     shoulder = 0.78 * height if at is None else at[2] - 0.1
     x = 0.0 if at is None else at[0] - 0.1
-    if kind < 0.3:
+    if kind < 0.25:
         depth = 0.12 * girth
         builder.box((x - depth - 0.16, -0.14, shoulder - 0.38), (x - depth, 0.14, shoulder), look)
-    elif kind < 0.45 and at is None:
+    elif kind < 0.6 and at is None:
         side = float(rng.choice([-1, 1]))
         y = side * 0.3 * girth
-        builder.box((-0.15, y - 0.06, 0.36 * height - 0.2), (0.15, y + 0.06, 0.36 * height), look)
+        # Carried in the hand, or hung from the shoulder.
+        top = (0.36 if kind < 0.45 else 0.56) * height
+        long, deep = float(rng.uniform(0.1, 0.2)), float(rng.uniform(0.2, 0.36))
+        builder.box((-long, y - 0.06, top - deep), (long, y + 0.06, top), look)
 
 
 def _along(angle: float, length: float) -> FloatArray:

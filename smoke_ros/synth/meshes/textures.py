@@ -104,6 +104,31 @@ def fence_pattern(rng: np.random.Generator, size: int = 128) -> Texture:
     return picture
 
 
+def stripes(rng: np.random.Generator, rows: int = 128, columns: int = 32) -> Texture:
+    """Return the oblique red and white stripes of what closes or narrows a road."""
+    width = float(rng.uniform(18.0, 30.0))
+    slope = float(rng.choice([-1.0, 1.0]))
+    along = np.arange(rows)[:, None] + slope * np.arange(columns)
+    is_red = (along + float(rng.uniform(0.0, width))) % width < width / 2
+    picture = np.where(is_red[..., None], (0.75, 0.08, 0.06), (0.9, 0.9, 0.9))
+    return _coloured(picture.astype(np.float32))
+
+
+def poster(rng: np.random.Generator, size: int = 64) -> Texture:
+    """Return a poster or a menu: areas of any colour, and lines as of writing."""
+    ground, *colours = rng.random((5, 3)) ** 1.5
+    picture = np.broadcast_to(ground, (size, size, 3)).copy()
+    for colour in colours[: int(rng.integers(1, 5))]:
+        x, y, wide, tall = rng.integers((0, 0, 8, 8), (size - 8, size - 8, size, size // 2))
+        picture[y : y + tall, x : x + wide] = colour
+    ink = rng.random(3) if rng.random() < 0.5 else np.round(rng.random()) * np.ones(3)
+    for row in range(int(rng.integers(4, 16)), size - 6, int(rng.integers(5, 12))):
+        start, end = sorted(rng.integers(4, size - 4, 2).tolist())
+        letters = rng.random(end - start) < 0.6
+        picture[row : row + 3, start:end][:, letters] = ink
+    return _coloured(picture.astype(np.float32))
+
+
 def _coloured(reflectance: Grey) -> Texture:
     """Return an opaque texture of values in [0, 1] that are taken as they look: as sRGB."""
     height, width = reflectance.shape[:2]
