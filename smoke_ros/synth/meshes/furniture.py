@@ -69,14 +69,13 @@ def make_sign(name: str, rng: np.random.Generator) -> Mesh:
     if kind in ('square', 'arrow') or rng.random() < 0.25:
         outer, inner = SIGN_WHITE, SIGN_BLUE if rng.random() < 0.6 else SIGN_YELLOW
     corners = {'round': 14, 'triangle': 3, 'square': 4, 'arrow': 4, 'board': 4}[str(kind)]
-    start = np.pi / 4 if corners == 4 else np.pi / 2
     wide, tall = {'arrow': (2.2, 0.6), 'board': (2.6, 1.5)}.get(str(kind), (1.0, 1.0))
-    add_plate(builder, middle, (wide * size, tall * size), start, corners, (outer, inner, PLASTIC))
+    add_plate(builder, middle, (wide * size, tall * size), corners, (outer, inner, PLASTIC))
     return builder.build()
 
 
 def add_plate(
-    builder: Builder, middle: float, size: tuple[float, float], start: float, corners: int,
+    builder: Builder, middle: float, size: tuple[float, float], corners: int,
     looks: tuple[Look, Look, Look],
 ) -> None:  # fmt: skip
     """Add a sign's plate that faces -x, whose back is bare metal.
@@ -89,13 +88,12 @@ def add_plate(
         Its height above the ground, metres.
     size
         Half its width and height between corners, metres.
-    start
-        Where the first corner is, radians.
     corners
-        How many; from a dozen on it is round.
+        3 for a triangle on its side, 4 for an upright square; from a dozen on it is round.
     looks
         Of its rim, its face, and what is written on it.
     """
+    start = np.pi / 4 if corners == 4 else np.pi / 2
     angles = start + np.arange(corners) * 2 * np.pi / corners
     wide, tall = size
     for x, part, look in zip((-0.05, -0.056, -0.06), (1.0, 0.8, 0.3), looks, strict=True):

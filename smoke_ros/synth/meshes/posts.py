@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.furniture import (
     POLE_M,
     SIGN_BLUE,
@@ -76,8 +77,7 @@ def make_low_sign(name: str, rng: np.random.Generator) -> Mesh:
         (SIGN_RED, SIGN_RED, SIGN_WHITE), (SIGN_RED, SIGN_BLUE, SIGN_RED),
     )[int(rng.choice(4, p=(0.55, 0.2, 0.1, 0.15)))]  # fmt: skip
     corners = int(rng.choice([14, 4, 3], p=(0.7, 0.2, 0.1)))
-    start = np.pi / 4 if corners == 4 else np.pi / 2
-    add_plate(builder, middle, (size, size), start, corners, colours)
+    add_plate(builder, middle, (size, size), corners, colours)
     return builder.build()
 
 
@@ -180,7 +180,7 @@ def _add_bands(builder: Builder, height: float, radius: float, rng: np.random.Ge
 
 
 def _add_bar(
-    builder: Builder, middle: float, along: np.ndarray, part: tuple[float, float], look: Look
+    builder: Builder, middle: float, along: FloatArray, part: tuple[float, float], look: Look
 ) -> None:
     """Add a part of a flat bar through the middle of a cross."""
     across = 0.16 * np.array([0.0, -along[2], along[1]])
