@@ -89,7 +89,7 @@ def add_plate(
     size
         Half its width and height between corners, metres.
     corners
-        3 for a triangle on its side, 4 for an upright square; from a dozen on it is round.
+        3 for a triangle, 4 for a square; from a dozen on it is round.
     looks
         Of its rim, its face, and what is written on it.
     """
