@@ -67,29 +67,66 @@ def possible(frames):
     model = dataclasses.replace(
         loaded.config, duplicate_overlap=1.0, duplicate_overlaps=(), top_k=200
     )
-    detector = Detector(dataclasses.replace(loaded, config=model), 'cpu', PLAIN)
-    find_peaks = coder.find_peaks
 
-    def find_near_peaks(heatmap, top_k):
+    def raise_near_ones(heatmap):
         highest = F.max_pool2d(heatmap, 3, stride=1, padding=1)
-        is_near = highest - heatmap < SCORE_TOLERANCE['float16']
-        return find_peaks(torch.where(is_near, highest, heatmap), top_k)
+        return torch.where(highest - heatmap < SCORE_TOLERANCE['float16'], highest, heatmap)
 
+    return detect_with(dataclasses.replace(loaded, config=model), raise_near_ones, frames)
+
+
+@pytest.fixture(scope='module')
+def certain(frames):
+    """Return what it finds without peaks that a rounding may undo.
+
+    A pixel that is hardly higher than the one between it and a higher peak is none in half
+    precision. One that has no higher peak beside it is replaced by its neighbour.
+    """
+
+    def drop_doubtful_ones(heatmap):
+        height, width = heatmap.shape[-2:]
+        padded = F.pad(heatmap, (1, 1, 1, 1))
+        beside = [
+            padded[..., y : y + height, x : x + width]
+            for y in range(3)
+            for x in range(3)
+            if (y, x) != (1, 1)
+        ]
+        lead = heatmap - torch.stack(beside).amax(0)
+        doubtful = (lead >= 0) & (lead < SCORE_TOLERANCE['float16'])
+        return torch.where(doubtful, 0.0, heatmap)
+
+    return detect_with(load_model('demo'), drop_doubtful_ones, frames)
+
+
+def detect_with(loaded, change_heatmap, frames):
+    """Detect in single precision in heatmaps that were changed before their peaks are found."""
+    detector = Detector(loaded, 'cpu', PLAIN)
+    find_peaks = coder.find_peaks
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coder, 'find_peaks', find_near_peaks)
+        patch.setattr(coder, 'find_peaks', lambda h, top_k: find_peaks(change_heatmap(h), top_k))
         return [detector.detect(image, camera) for image, camera in frames]
 
 
-def check(frames, expected, possible, engine, precision, device):
+@pytest.fixture(scope='module')
+def answers(expected, possible, certain):
+    """Return what is right, for each frame."""
+    return list(zip(expected, possible, certain, strict=True))
+
+
+def check(frames, answers, engine, precision, device):
     config = DetectorConfig(engine=engine, precision=precision, score_threshold=THRESHOLD)
     detector = Detector.from_model('demo', device=device, config=config)
     if detector.engine.name != engine:
         pytest.skip(detector.engine_summary)
     assert detector.engine.precision == precision
     close, matched = SCORE_TOLERANCE[precision], 0
-    for (image, camera), known, near in zip(frames, expected, possible, strict=True):
+    for (image, camera), (known, near, sure) in zip(frames, answers, strict=True):
         found = detector.detect(image, camera)
-        candidates = known if precision == 'float32' else [*known, *near]
+        if precision == 'float32':
+            candidates, needed = known, known
+        else:
+            candidates, needed = [*known, *near], sure
         for one in found:
             partners = [k for k in candidates if k.class_name == one.class_name]
             partner = min(partners, key=lambda k: distance(k, one))
@@ -97,7 +134,7 @@ def check(frames, expected, possible, engine, precision, device):
             assert distance(partner, one) < CENTRE_TOLERANCE_M[precision] * times
             assert one.score == pytest.approx(partner.score, abs=close)
             matched += 1
-        fewest = sum(k.score > THRESHOLD + close for k in known)
+        fewest = sum(k.score > THRESHOLD + close for k in needed)
         most = sum(k.score > THRESHOLD - close for k in known)
         assert fewest <= len(found) <= most
     assert matched > 20
@@ -108,12 +145,12 @@ def distance(one, other):
 
 
 @pytest.mark.parametrize(('engine', 'precision'), CASES)
-def test_the_same_detections_on_a_cpu(frames, expected, possible, engine, precision):
-    check(frames, expected, possible, engine, precision, 'cpu')
+def test_the_same_detections_on_a_cpu(frames, answers, engine, precision):
+    check(frames, answers, engine, precision, 'cpu')
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
 @pytest.mark.parametrize(('engine', 'precision'), GPU_CASES)
-def test_the_same_detections_on_a_gpu(frames, expected, possible, engine, precision):
-    check(frames, expected, possible, engine, precision, 'cuda')
+def test_the_same_detections_on_a_gpu(frames, answers, engine, precision):
+    check(frames, answers, engine, precision, 'cuda')
