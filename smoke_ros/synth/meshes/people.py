@@ -49,17 +49,17 @@ def draw_clothes(rng: np.random.Generator) -> Clothes:
     trousers = _matt(legs + 0.015)
     skirt = bool(rng.random() < 0.15)
     return Clothes(
-        _matt(top + rng.uniform(0.0, 0.03, 3)),
-        trousers,
-        _matt(np.full(3, rng.choice([0.02, 0.05, 0.5]))),
-        skin,
-        _matt(np.array(HAIRS[int(rng.integers(len(HAIRS)))])),
-        skin if rng.random() < (0.7 if skirt else 0.25) else trousers,
-        _matt(rng.uniform(0.02, 0.7, 3)) if rng.random() < 0.15 else None,
-        skirt,
-        bool(rng.random() < 0.6),
-        bool(rng.random() < 0.15),
-        bool(rng.random() < 0.35),
+        top=_matt(top + rng.uniform(0.0, 0.03, 3)),
+        legs=trousers,
+        shoes=_matt(np.full(3, rng.choice([0.02, 0.05, 0.5]))),
+        skin=skin,
+        hair=_matt(np.array(HAIRS[int(rng.integers(len(HAIRS)))])),
+        shins=skin if rng.random() < (0.7 if skirt else 0.25) else trousers,
+        hat=_matt(rng.uniform(0.02, 0.7, 3)) if rng.random() < 0.15 else None,
+        skirt=skirt,
+        sleeves=bool(rng.random() < 0.6),
+        coat=bool(rng.random() < 0.15),
+        long_hair=bool(rng.random() < 0.35),
     )
 
 

@@ -95,7 +95,7 @@ def make_cross(name: str, rng: np.random.Generator) -> Mesh:
 
 
 def make_banded_post(name: str, rng: np.random.Generator) -> Mesh:
-    """Make a post or a mast in bands of red and white."""
+    """Make a post or a mast in bands of two colours."""
     builder = Builder(name, is_grounded=False)
     _add_bands(builder, float(rng.uniform(0.9, 3.2)), float(rng.uniform(0.03, 0.1)), rng)
     return builder.build()
@@ -107,8 +107,7 @@ def make_cone(name: str, rng: np.random.Generator) -> Mesh:
     height = float(rng.uniform(0.45, 0.95))
     wide = 0.2 * height
     builder.box((-1.6 * wide, -1.6 * wide, 0), (1.6 * wide, 1.6 * wide, 0.04), CONE)
-    ends, looks = (0.0, 0.4, 0.65, 1.0), (CONE, SIGN_WHITE, CONE)
-    for low, high, look in zip(ends[:-1], ends[1:], looks, strict=True):
+    for low, high, look in ((0.0, 0.4, CONE), (0.4, 0.65, SIGN_WHITE), (0.65, 1.0, CONE)):
         radii = (wide * (1.15 - low), wide * (1.15 - high))
         builder.tube((0, 0, low * height), (0, 0, high * height), radii, look, sides=10)
     return builder.build()
@@ -134,8 +133,7 @@ def make_advertisement(name: str, rng: np.random.Generator) -> Sequence[Mesh]:
     half, tall = float(rng.uniform(0.3, 0.7)), float(rng.uniform(0.9, 1.9))
     low = float(rng.choice([0.1, 0.5, 0.9]))
     look = draw_paint(rng)
-    legs = ((-0.8 * half, 0.8 * half), (0.0,))[int(rng.random() < 0.4)]
-    for y in legs:
+    for y in (0.0,) if rng.random() < 0.4 else (-0.8 * half, 0.8 * half):
         frame.box((-0.05, y - 0.06, 0), (0.05, y + 0.06, low), look)
     frame.box((-0.08, -half - 0.06, low), (0.08, half + 0.06, low + tall), look)
     sheet = (low + 0.06, low + tall - 0.06)

@@ -121,7 +121,7 @@ def poster(rng: np.random.Generator, size: int = 64) -> Texture:
     for colour in colours[: int(rng.integers(1, 5))]:
         x, y, wide, tall = rng.integers((0, 0, 8, 8), (size - 8, size - 8, size, size // 2))
         picture[y : y + tall, x : x + wide] = colour
-    ink = rng.random(3) if rng.random() < 0.5 else np.round(rng.random()) * np.ones(3)
+    ink = rng.random(3) if rng.random() < 0.5 else np.full(3, np.round(rng.random()))
     for row in range(int(rng.integers(4, 16)), size - 6, int(rng.integers(5, 12))):
         start, end = sorted(rng.integers(4, size - 4, 2).tolist())
         letters = rng.random(end - start) < 0.6
