@@ -10,7 +10,7 @@ from typing import Any
 
 from smoke_ros.evaluation.tables import NOTHING, Table
 from smoke_ros.replay.metrics import HIGHER, NEITHER, is_variant
-from smoke_ros.replay.report import REPORT_JSON
+from smoke_ros.replay.report_files import REPORT_JSON
 
 BETTER, WORSE, SAME, GONE, NEW = 'better', 'WORSE', 'same', 'GONE', 'new'
 

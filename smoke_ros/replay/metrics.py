@@ -227,8 +227,9 @@ def _frames(counts: Counts, runs: Sequence[RunRecord], unread: Sequence[str]) ->
         'detections_per_frame', per_frame, '', NEITHER, 0.05, 0.05,
         'that reach the score threshold', '' if per_frame is not None else _NO_FRAMES,
     )  # fmt: skip
-    problems = sum(len(run.problems) for run in runs) + len(unread)
-    yield Metric('problems', problems, '', LOWER, meaning='things that could not be read')
+    problems = sum(len(run.problems) + (not run.ended) for run in runs) + len(unread)
+    meaning = 'things that could not be read, and runs that did not come to their end'
+    yield Metric('problems', problems, '', LOWER, meaning=meaning)
 
 
 def _times(name: str, times: Times, meaning: str, why: str) -> Iterator[Metric]:

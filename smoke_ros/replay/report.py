@@ -10,12 +10,11 @@ from smoke_ros.evaluation.run_info import RunInfo, leakage_warnings
 from smoke_ros.files import write_text_atomically
 from smoke_ros.replay.measure import Measurement, Measuring, measure_replay
 from smoke_ros.replay.metrics import list_metrics
+from smoke_ros.replay.report_files import JUNIT_XML, REPORT_HTML, REPORT_JSON
 from smoke_ros.replay.report_html import format_html
 from smoke_ros.replay.report_json import as_json
 from smoke_ros.replay.requirements import Requirement, Verdict, judge, junit_xml
 from smoke_ros.replay.streams import Replay, read_replay
-
-REPORT_HTML, REPORT_JSON, JUNIT_XML = 'report.html', 'report.json', 'junit.xml'
 
 
 def write_report(

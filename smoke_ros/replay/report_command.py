@@ -10,6 +10,7 @@ from smoke_ros.config.evaluation import EvaluationConfig, read_evaluation_config
 from smoke_ros.config.report import ReportConfig
 from smoke_ros.option_arguments import add_option_arguments, given_options
 from smoke_ros.replay.measure import Measuring
+from smoke_ros.replay.report_files import REPORT_HTML
 from smoke_ros.replay.requirements import Requirement, Verdict, parse_requirement
 
 DESCRIPTION = """\
@@ -73,7 +74,7 @@ def report_options(args: argparse.Namespace) -> tuple[list[Requirement], Measuri
 def make_report(folder: Path, requirements: list[Requirement], how: Measuring) -> int:
     """Write the report of a folder, say where it is and what is not met; return the exit code."""
     # Matplotlib takes a second to import, which --help need not pay.
-    from smoke_ros.replay.report import REPORT_HTML, write_report
+    from smoke_ros.replay.report import write_report
 
     verdicts = write_report(folder, requirements, how)
     print(folder / REPORT_HTML)

@@ -27,8 +27,8 @@ from smoke_ros.structures import CameraModel, Vector3
 
 #: How long, in the bag's time, an image waits for what bears its stamp.
 WAIT_NS = 500_000_000
-#: How many images wait at most, whatever the bag's rate; they are what takes memory.
-MOST_WAITING = 16
+#: How many bytes of images wait at most, whatever the bag's rate and the number of its cameras.
+MOST_WAITING_BYTES = 1 << 29
 #: Messages that are kept for images which are still to come.
 MOST_KEPT = 64
 
@@ -89,7 +89,8 @@ class BagFrames:
     """Pairs the messages of a bag's cameras.
 
     A camera info belongs to an image with its stamp; without one, the latest before it counts.
-    Ground truth belongs to the image with its stamp.
+    Ground truth belongs to the image with its stamp. A stamp of zero is none and belongs to
+    nothing: drivers that set no stamp leave zero in every message.
 
     Parameters
     ----------
@@ -107,6 +108,7 @@ class BagFrames:
         self._bag, self._selection = bag, selection
         self._cameras = {camera.image: camera for camera in cameras}
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
         self._by_stamp: dict[str, dict[int, BagMessage]] = {
             name: {} for camera in cameras for name in (camera.info, camera.truth) if name
         }
@@ -134,11 +136,19 @@ class BagFrames:
                         info = self._cameras[message.topic].info
                         before = None if info is None else self._latest.get(info)
                         self._waiting.append(_Waiting(message, index, before))
+                        self._waiting_bytes += len(message.data)
                     within[message.topic] += 1
             yield from self._ready(message.stamp_ns)
         yield from self._ready(None)
         if self._selection == Selection():
             self._check_truths(counts)
+
+    def _note_hurry(self) -> None:
+        self._bag.note(
+            f'images did not wait {1e-9 * WAIT_NS:g} s for the camera infos and labels with their '
+            f'stamps: so many came in that time that they take more than '
+            f'{MOST_WAITING_BYTES >> 20} MiB; replay fewer cameras at a time'
+        )
 
     def _check_truths(self, images: Mapping[str, int]) -> None:
         """Say where ground truth has not found the images it is of."""
@@ -151,7 +161,7 @@ class BagFrames:
             text = (
                 f'{camera.truth}: {used} of {came} messages have found an '
                 f'image of {camera.image}: the stamps must be the same, to the nanosecond, and '
-                f'a message may come {1e-9 * WAIT_NS:g} s after its image'
+                f'not zero, and a message may come {1e-9 * WAIT_NS:g} s after its image'
             )
             if not used:
                 self._bag.note(text)
@@ -162,7 +172,8 @@ class BagFrames:
         kept = self._by_stamp[message.topic]
         self._came[message.topic] += 1
         stamp_ns, _ = _header_of(message)
-        kept[stamp_ns] = message
+        if stamp_ns:
+            kept[stamp_ns] = message
         self._latest[message.topic] = message
         if len(kept) > MOST_KEPT:
             del kept[next(iter(kept))]
@@ -176,9 +187,12 @@ class BagFrames:
             wanted = [name for name in (camera.info, camera.truth) if name is not None]
             complete = all(stamp_ns in self._by_stamp[name] for name in wanted)
             late = now_ns is None or now_ns - head.message.stamp_ns > WAIT_NS
-            if not (complete or late or len(self._waiting) > MOST_WAITING):
-                return
+            if not (complete or late):
+                if self._waiting_bytes <= MOST_WAITING_BYTES:
+                    return
+                self._note_hurry()
             self._waiting.popleft()
+            self._waiting_bytes -= len(head.message.data)
             info = truth = None
             if camera.info is not None:
                 info = self._by_stamp[camera.info].get(stamp_ns)

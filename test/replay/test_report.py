@@ -98,6 +98,12 @@ def test_a_latency_that_is_missing_is_explained(make_replay, make_frame, capsys,
     assert f'latency_p99_ms has no value: {why}' in capsys.readouterr().err
 
 
+def test_a_run_that_was_cut_off_is_a_problem(make_replay, make_frame, capsys):
+    folder = make_replay([make_frame(0)], ended='')
+    assert main(['report', str(folder), '--require', 'problems<=0']) == 1
+    assert 'did not come to their end) is 1, required <= 0' in capsys.readouterr().err
+
+
 def test_report_of_an_empty_replay(make_replay):
     folder = make_replay([])
     write_report(folder)

@@ -33,7 +33,7 @@ def picture(number):
 
 def write_small_bag(
     path, count=5, *, cameras=('/front',), storage='mcap', compressed=False, truth=True,
-    spoilt=(), info=True,
+    spoilt=(), info=True, stamped=True,
 ):  # fmt: skip
     """Write a bag; images whose numbers are in `spoilt` have too few bytes."""
     names = {ns: f'{ns}/image_rect' + ('/compressed' if compressed else '') for ns in cameras}
@@ -45,7 +45,9 @@ def write_small_bag(
         for number in range(count):
             stamp_ns = BEGIN_NS + number * STEP_NS
             for ns in cameras:
-                header = Header(frame_id=f'{ns[1:]}_optical', stamp=stamp_message(stamp_ns))
+                header = Header(frame_id=f'{ns[1:]}_optical')
+                if stamped:
+                    header.stamp = stamp_message(stamp_ns)
                 image = bgr_to_image(picture(number), header)
                 if compressed:
                     data = cv2.imencode('.png', picture(number))[1].tobytes()

@@ -8,12 +8,13 @@ pytest.importorskip('rclpy')
 from rclpy.serialization import serialize_message
 from rosbags.typesys import Stores, get_typestore
 from sensor_msgs.msg import CameraInfo, Image
-from small_bags import BEGIN_NS, CAR, STEP_NS, K, write_small_bag
+from small_bags import BEGIN_NS, CAR, STEP_NS, K, picture, write_small_bag
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
 from smoke_ros.calibration import Calibration
-from smoke_ros.ros.bag_frames import MOST_WAITING, BagFrames, FrameDecoder, Selection
+from smoke_ros.ros import bag_frames
+from smoke_ros.ros.bag_frames import BagFrames, FrameDecoder, Selection
 from smoke_ros.ros.bags import BagTopic, BagWriter
 from smoke_ros.ros.camera_info import calibration_to_message
 from smoke_ros.ros.camera_topics import CAMERA_INFO, COMPRESSED, DETECTIONS, IMAGE, find_cameras
@@ -116,13 +117,13 @@ def test_one_camera_info_for_all_images(tmp_path):
     with BagWriter(tmp_path / 'bag') as bag:
         bag.add_topic('/image', Image, RELIABLE)
         bag.add_topic('/camera_info', CameraInfo, RELIABLE)
-        for number in range(3 * MOST_WAITING):
+        for number in range(48):
             header = Header(stamp=stamp_message(10**9 + number))
             bag.write('/image', bgr_to_image(np.zeros((48, 64, 3), np.uint8), header), number)
             if number == 2:
                 bag.write('/camera_info', info, number)
     found = read(tmp_path / 'bag')
-    assert len(found) == 3 * MOST_WAITING
+    assert len(found) == 48
     assert all(decoded.camera.K[0, 0] == 50.0 for _, decoded in found)
 
 
@@ -164,6 +165,45 @@ def test_ground_truth_in_another_frame_is_refused(tmp_path):
         (frame,) = BagFrames(bag, cameras, Selection())
     with pytest.raises(ValueError, match=r"in the frame 'rear_optical', expected .*'front_opt"):
         FrameDecoder('auto', None).decode(frame)
+
+
+@pytest.mark.parametrize('enough', [True, False])
+def test_images_of_fast_cameras_wait_as_long_as_others(tmp_path, monkeypatch, enough):
+    """Labels come 0.3 s late; images wait for them unless they take too much memory."""
+    images_at_once = 100 if enough else 10
+    monkeypatch.setattr(bag_frames, 'MOST_WAITING_BYTES', images_at_once * 64 * 48 * 3)
+    messages = []
+    with BagWriter(tmp_path / 'bag') as bag:
+        for camera in 'abcdef':
+            for name, kind in (('image', Image), ('camera_info', CameraInfo),
+                               ('ground_truth', Detection3DArray)):  # fmt: skip
+                bag.add_topic(f'/{camera}/{name}', kind, RELIABLE)
+            for number in range(40):
+                at = BEGIN_NS + number * STEP_NS
+                header = Header(stamp=stamp_message(at))
+                info = calibration_to_message(Calibration(64, 48, K), header)
+                messages += [
+                    (at, f'/{camera}/image', bgr_to_image(picture(number), header)),
+                    (at, f'/{camera}/camera_info', info),
+                    (at + 3 * STEP_NS, f'/{camera}/ground_truth', objects_to_message([], header)),
+                ]
+        for at, topic, message in sorted(messages, key=lambda each: each[0]):
+            bag.write(topic, message, at)
+    with TolerantBag(tmp_path / 'bag') as bag:
+        frames = list(BagFrames(bag, find_cameras(bag.topics), Selection()))
+    assert len(frames) == 240
+    assert all(frame.truth is not None for frame in frames) == enough
+    assert any('so many came in that time' in text for text in bag.problems) != enough
+
+
+def test_a_stamp_of_zero_belongs_to_nothing(tmp_path):
+    """Else every image would have the labels of the one before."""
+    write_small_bag(tmp_path / 'bag', 4, stamped=False)
+    with TolerantBag(tmp_path / 'bag') as bag:
+        frames = list(BagFrames(bag, find_cameras(bag.topics), Selection()))
+    assert [frame.truth for frame in frames] == [None] * 4
+    assert all(frame.info is not None for frame in frames)
+    assert '0 of 4 messages have found an image' in bag.problems[0]
 
 
 class TestDiscovery:

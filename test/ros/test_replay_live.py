@@ -91,6 +91,13 @@ def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, 
         assert {tuple(d.class_name for d in each) for each in found} == {tuple(names)}
 
 
+def test_an_image_without_a_stamp_gets_no_other_ones_answer(tmp_path, ros_domain):
+    write_small_bag(tmp_path / 'in', 4, stamped=False)
+    run = play(tmp_path / 'in', tmp_path / 'out')
+    assert run.counts == {'failed': 4}
+    assert 'its stamp is zero: in a live replay' in frames(tmp_path / 'out')[0].reason
+
+
 def test_frames_are_dropped_where_the_node_is_too_slow(tmp_path, ros_domain):
     # Half a second for each frame, which come every 25 ms.
     write_small_bag(tmp_path / 'in', 40)

@@ -462,6 +462,29 @@ class TestCommand:
         pictures = sorted(path.name for path in (out / 'thumbnails').rglob('*.jpg'))
         assert pictures == ['000000.jpg', '000004.jpg']
 
+    def test_what_was_interrupted_before_its_report_is_reported_on(self, tmp_path):
+        write_small_bag(tmp_path / 'in', 3)
+        arguments = (tmp_path / 'in', '--out', tmp_path / 'out')
+        assert self.replay(*arguments) == 0
+        (tmp_path / 'out/report.json').unlink()
+        assert self.replay(*arguments) == 0
+        assert (tmp_path / 'out/report.json').is_file()
+        assert self.replay(*arguments) == 2
+
+    def test_bags_none_of_which_can_be_read_leave_no_older_verdict(self, tmp_path):
+        bags = [tmp_path / name for name in 'ab']
+        for bag in bags:
+            write_small_bag(bag, 2)
+        arguments = (*bags, '--out', tmp_path / 'out', '--require', 'frames_failed<=0')
+        assert self.replay(*arguments) == 0
+        for bag in bags:
+            (bag / 'metadata.yaml').unlink()
+            next(bag.glob('*.mcap')).write_bytes(b'')
+        assert self.replay(*arguments, '--overwrite') == 1
+        left = {path.name for path in (tmp_path / 'out').iterdir() if path.is_file()}
+        assert left == {'fleet.json'}
+        assert cli.main(['report', str(tmp_path / 'out')]) == 2
+
     def test_a_replay_without_a_frame_is_no_success(self, tmp_path, caplog):
         write_small_bag(tmp_path / 'in', 3)
         arguments = (tmp_path / 'in', '--out', tmp_path / 'out', '--start', 99)

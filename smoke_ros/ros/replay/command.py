@@ -28,6 +28,7 @@ from smoke_ros.replay.report_command import (
     make_report,
     report_options,
 )
+from smoke_ros.replay.report_files import has_report, remove_report
 from smoke_ros.ros.bag_arguments import add_bag_arguments
 
 if TYPE_CHECKING:
@@ -142,13 +143,14 @@ def run(args: argparse.Namespace) -> int:
     outcomes = _way_of(args)(args, requests)
     unread = [f'{each.request.bag}: {each.failure}' for each in outcomes if each.failure]
     folders = [each.request.out for each in outcomes if not each.failure]
-    if is_fleet and folders:
+    if is_fleet and args.out.is_dir():
         runs = (folder.relative_to(args.out).as_posix() for folder in folders)
         write_fleet(args.out, Fleet(tuple(runs), tuple(unread)))
     problems = [*unread, *_problems_of([read_run(folder) for folder in folders])]
     for problem in problems:
         logger.warning('%s', problem)
     if not folders:
+        remove_report(args.out)
         return EXIT_NOT_MET
     code = make_report(args.out, requirements, how)
     return EXIT_NOT_MET if problems else code
@@ -236,9 +238,9 @@ def _replay_here(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     detector = Detector.from_model(*_model_and_device(args), requests[0].detector)
 
     def replay(request: ReplayRequest) -> None:
-        replay_offline(
-            request, detector, overwrite=args.overwrite, keep_finished=len(requests) > 1
-        )
+        # A run that was interrupted while its report was made only lacks this.
+        keep = len(requests) > 1 or not has_report(request.out)
+        replay_offline(request, detector, overwrite=args.overwrite, keep_finished=keep)
 
     return _one_by_one(requests, replay)
 

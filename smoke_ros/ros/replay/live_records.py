@@ -38,6 +38,11 @@ QUIET_S = 5.0
 #: What the node counts frames as: all that arrived, and what became of them.
 _COUNTS = ('in', 'out', 'dropped', 'refused')
 
+_NO_STAMP = (
+    'its stamp is zero: in a live replay the detections of an image are known by its stamp; '
+    'a replay without --live needs none'
+)
+
 
 class NodeReport:
     """What the node last said of itself.
@@ -115,6 +120,8 @@ def record_frames(
         answers = _Answers(recorded, rate)
         for frame in BagFrames(bag, [camera], request.selection):
             try:
+                if not frame.stamp_ns:
+                    raise ValueError(_NO_STAMP)
                 decoded = decoder.decode(frame)
                 record = begin_record(frame, decoded, request, labels)
             except ValueError as error:

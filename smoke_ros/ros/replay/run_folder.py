@@ -90,7 +90,8 @@ def begin(
     before = read_run(folder)
     if before.ended and not keep_finished:
         raise FileExistsError(
-            f'{folder} holds a finished run: give another folder, or --overwrite'
+            f'{folder} holds a finished run: `smoke-ros report {folder}` reports on it; for '
+            'a new one give another folder, or --overwrite'
         )
     what = 'a finished' if before.ended else 'an interrupted'
     for name in IDENTITY:
