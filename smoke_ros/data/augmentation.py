@@ -43,6 +43,16 @@ class ShiftScale:
     shift: tuple[float, float]
     #: The window's width in widths of the image: above 1 everything looks smaller.
     scale: float
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A window within the image along each axis or, where it is larger, around it."""
+
+    #: Where between the two outermost places, along the width and the height, 0 to 1.
+    place: tuple[float, float]
+    #: The window's width in widths of the image; its height follows from its size.
+    scale: float
     #: Width and height that the window gets, instead of the network's input's.
     size: tuple[int, int] | None = None
 
@@ -54,7 +64,7 @@ class Augmentation:
     flip: bool = False
     #: Sizes tell depth in such a sample only where the scale is accounted for, as another focal
     #: length; the authors do not, and only the heatmap learns from it.
-    shift_scale: ShiftScale | None = None
+    shift_scale: ShiftScale | Crop | None = None
     brightness: float = 1.0
     contrast: float = 1.0
     saturation: float = 1.0
@@ -100,9 +110,11 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     gamma = log_uniform(rng, config.gamma_low, config.gamma_high)
     shadows = int(rng.integers(config.shadows + 1))
     shadow_seed = int(rng.integers(1 << 31))
-    shift_scale = None
+    shift_scale: ShiftScale | Crop | None = None
     if config.crop_low:
-        shift_scale = _crop(config, shift_x, shift_y, rescale)
+        scale = config.crop_low + (config.crop_high - config.crop_low) * rescale
+        size = (config.crop_width, config.crop_height) if config.crop_width else None
+        shift_scale = Crop((shift_x, shift_y), scale, size)
     elif shifts < config.shift_scale_probability:
         shift = (_step(shift_x, config.max_shift), _step(shift_y, config.max_shift))
         shift_scale = ShiftScale(shift, 1.0 + _step(rescale, config.max_scale))
@@ -124,14 +136,6 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
     )
 
 
-def _crop(config: DataConfig, x: float, y: float, large: float) -> ShiftScale:
-    """Return a window within the image, or around it, from three numbers in [0, 1)."""
-    width = config.crop_low + (config.crop_high - config.crop_low) * large
-    room = abs(1.0 - width)
-    size = (config.crop_width, config.crop_height) if config.crop_width else None
-    return ShiftScale((room * (x - 0.5), room * (y - 0.5)), width, size)
-
-
 def _step(uniform: float, most: float) -> float:
     """Turn a number in [0, 1) into one of -most, ..., -STEP, 0, STEP, ..., most."""
     steps = math.floor(most / STEP + 1e-9)
@@ -149,12 +153,18 @@ def input_geometry(
         x = width - x - 1
     window_width = float(width)
     input_size = (model.input_width, model.input_height)
-    if window := augmentation.shift_scale:
+    window = augmentation.shift_scale
+    if isinstance(window, Crop):
+        input_size = window.size or input_size
+        window_width = window.scale * width
+        window_height = window_width * input_size[1] / input_size[0]
+        x += abs(width - window_width) * (window.place[0] - 0.5)
+        y += abs(height - window_height) * (window.place[1] - 0.5)
+    elif window:
         # In single precision as theirs: it decides some grey levels, and so the last digits.
         x = float(np.float32(x + window.shift[0] * width))
         y = float(np.float32(y + window.shift[1] * height))
         window_width = float(np.float32(window.scale * width))
-        input_size = window.size or input_size
     scale = input_size[0] / window_width
     return InputGeometry.centred(image_size, input_size, scale, (x, y))
 

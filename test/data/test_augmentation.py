@@ -5,6 +5,7 @@ import pytest
 from perfect_outputs import labelled_car, small_camera, small_model
 
 from smoke_ros.config.data import DataConfig
+from smoke_ros.config.model import ModelConfig
 from smoke_ros.data import augmentation as augment
 from smoke_ros.data.augmentation import Augmentation, ShiftScale
 from smoke_ros.data.kitti import DONT_CARE
@@ -35,18 +36,31 @@ def test_what_is_drawn_is_as_often_and_as_large_as_the_authors():
     assert {(d.brightness, d.contrast, d.saturation) for d in drawn} == {(1.0, 1.0, 1.0)}
 
 
-@pytest.mark.parametrize(('low', 'high'), [(0.5, 0.9), (1.2, 1.5)])
-def test_crops_lie_within_the_image_or_around_it(low, high):
-    config = DataConfig(crop_low=low, crop_high=high, shift_scale_regression=True)
-    windows = [augment.draw_augmentation(config, (0, i)).shift_scale for i in range(500)]
-    widths = np.array([window.scale for window in windows])
-    centres = 0.5 + np.array([window.shift for window in windows])
-    starts, ends = centres - widths[:, None] / 2, centres + widths[:, None] / 2
-    first, last = (starts, 1 - ends) if high < 1 else (-starts, ends - 1)
-    assert (first >= -1e-9).all() and (last >= -1e-9).all()
-    assert first.min() < 0.02 and last.min() < 0.02
-    assert widths.min() == pytest.approx(low, abs=0.01)
-    assert widths.max() == pytest.approx(high, abs=0.01)
+@pytest.mark.parametrize('image_size', [(832, 256), (640, 480)])
+@pytest.mark.parametrize(
+    ('low', 'high', 'size'), [(0.5, 0.9, (0, 0)), (1.2, 1.5, (0, 0)), (0.24, 0.54, (320, 192))]
+)
+def test_crops_lie_within_the_image_or_around_it(image_size, low, high, size):
+    """Along each axis, and up to its ends."""
+    config = DataConfig(
+        crop_low=low, crop_high=high, crop_width=size[0], crop_height=size[1],
+        shift_scale_regression=True, flip_probability=0.0,
+    )  # fmt: skip
+    drawn = [augment.draw_augmentation(config, (0, i)) for i in range(500)]
+    seen = [augment.input_geometry(each, image_size, ModelConfig()) for each in drawn]
+    starts = np.array([(-g.shift_x, -g.shift_y) for g in seen])
+    sides = np.array([(g.width, g.height) for g in seen])
+    scales = np.array([[g.scale] for g in seen])
+    before, behind = starts / scales, np.array(image_size) - (starts + sides) / scales
+    fits = sides / scales <= image_size
+    # Half a pixel: the input's middle is that of its outer pixels' centres.
+    assert (np.where(fits, before, -before) >= -1.0).all()
+    assert (np.where(fits, behind, -behind) >= -1.0).all()
+    for gaps in (before, behind):
+        assert (np.abs(gaps).min(axis=0) < 2.0).all()
+    widths = sides[:, 0] / scales[:, 0] / image_size[0]
+    assert widths.min() == pytest.approx(low, abs=0.02)
+    assert widths.max() == pytest.approx(high, abs=0.02)
 
 
 def test_ranges_the_wrong_way_round_are_refused():
