@@ -33,6 +33,15 @@ def label_meanings(config: DataConfig, model: ModelConfig) -> dict[str, str]:
     return meanings
 
 
+def needs_bbox(config: DataConfig, model: ModelConfig) -> bool:
+    """Return whether only objects with a 2D box are learnt from.
+
+    It says where the keypoint is, or how large an object is and how much of it is to be seen.
+    """
+    is_placed_by_it = model.keypoint != 'projected_center'
+    return is_placed_by_it or config.smallest_height > 0.0 or config.most_truncated < 1.0
+
+
 def check_classes(
     config: DataConfig, model: ModelConfig, label_counts: Mapping[str, int],
     box_counts: Mapping[str, int],
@@ -46,16 +55,17 @@ def check_classes(
     label_counts
         How often each name stands in the labels, :attr:`KittiDataset.label_counts`.
     box_counts
-        How often with a 3D box, :attr:`KittiDataset.box_counts`.
+        How often with the boxes that are needed, :attr:`KittiDataset.box_counts`.
 
     Returns
     -------
-    The number of objects of each class that have a 3D box.
+    The number of objects of each class that have these boxes.
 
     Raises
     ------
     ValueError
-        If a class has no object with a 3D box, or a name is neither a class nor in ``class_map``.
+        If a class has no object with these boxes, or a name is neither a class nor in
+        ``class_map``.
     """
     meanings = label_meanings(config, model)
     unknown = [f'{name} ({n})' for name, n in sorted(label_counts.items()) if name not in meanings]
@@ -72,8 +82,14 @@ def check_classes(
     missing = [name for name, count in objects.items() if not count]
     if missing:
         found = ', '.join(f'{name} ({n})' for name, n in sorted(label_counts.items())) or 'nothing'
+        boxes = 'a 3D box'
+        if needs_bbox(config, model):
+            boxes += (
+                f' and a 2D box (with an area), which keypoint {model.keypoint}, smallest_height '
+                f'{config.smallest_height:g} or most_truncated {config.most_truncated:g} need'
+            )
         raise ValueError(
-            f'{config.root}: no {", ".join(missing)} is labelled with a 3D box; the labels have '
+            f'{config.root}: no {", ".join(missing)} is labelled with {boxes}; the labels have '
             f'{found}: take it out of the classes, or name in class_map what the labels call it'
         )
     return objects

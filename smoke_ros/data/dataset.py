@@ -22,7 +22,7 @@ from tqdm import tqdm
 from smoke_ros.config.data import BACKGROUND, IGNORE, DataConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data import augmentation as augment
-from smoke_ros.data.classes import label_meanings
+from smoke_ros.data.classes import label_meanings, needs_bbox
 from smoke_ros.data.distractors import add_distractors
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
@@ -111,7 +111,8 @@ class KittiDataset(Dataset[Sample]):
     label_counts
         How often each name stands in their labels.
     box_counts
-        How often with a 3D box in front of the camera, from which alone a network learns.
+        How often with a 3D box in front of the camera, from which alone a network learns, and a
+        2D box where one is needed, see :func:`smoke_ros.data.classes.needs_bbox`.
 
     Raises
     ------
@@ -128,8 +129,9 @@ class KittiDataset(Dataset[Sample]):
         self._meanings = label_meanings(config, model)
         self._epoch = 0
         self.frames, self.label_counts, self.box_counts = readable_frames(
-            self.folder, self.folder.frames(config.split), strict=config.strict
-        )
+            self.folder, self.folder.frames(config.split), strict=config.strict,
+            needs_bbox=needs_bbox(config, model),
+        )  # fmt: skip
         # Shared with the worker processes, each of which may come upon a damaged image.
         self._damaged = torch.zeros(len(self.frames), dtype=torch.bool).share_memory_()
 
@@ -218,9 +220,11 @@ class KittiDataset(Dataset[Sample]):
         learnt, ignored = [], []
         for item in objects:
             meaning = self._meanings.get(item.class_name, BACKGROUND)
+            # What is there is no background, though its 3D box be unknown.
             height_px = geometry.scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
             is_hard = (
-                height_px < self.config.smallest_height
+                not item.has_box
+                or height_px < self.config.smallest_height
                 or item.occlusion > self.config.most_occluded
                 or part_outside(item, geometry) > self.config.most_truncated
             )
@@ -248,14 +252,14 @@ def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:
 
 
 def readable_frames(
-    folder: KittiFolder, frames: Sequence[str], *, strict: bool
+    folder: KittiFolder, frames: Sequence[str], *, strict: bool, needs_bbox: bool = False
 ) -> tuple[tuple[str, ...], Counter[str], Counter[str]]:
     """Look through labels and calibrations; images need only be there.
 
     Returns
     -------
     The frames that can be read, and how often each name stands in their labels, at all and with a
-    3D box.
+    3D box, ``needs_bbox``: and with a 2D box.
 
     Raises
     ------
@@ -278,7 +282,9 @@ def readable_frames(
             continue
         readable.append(frame)
         counts.update(item.class_name for item in items)
-        boxes.update(item.class_name for item in items if item.has_box)
+        boxes.update(
+            item.class_name for item in items if item.has_box and (item.has_bbox or not needs_bbox)
+        )
     if troubles:
         rest = '' if len(troubles) <= MOST_NAMED else f'; and {len(troubles) - MOST_NAMED} more'
         logger.warning(

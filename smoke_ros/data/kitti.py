@@ -56,6 +56,12 @@ class KittiObject(Box3D):
         """Whether it is labelled with a 3D box, in front of the camera."""
         return self.location[2] >= NEAR_M and min(self.dimensions) > 0.0
 
+    @property
+    def has_bbox(self) -> bool:
+        """Whether it has a 2D box with an area."""
+        x1, y1, x2, y2 = self.bbox_xyxy_px
+        return x2 > x1 and y2 > y1
+
 
 def dont_care(bbox_xyxy_px: tuple[float, float, float, float]) -> KittiObject:
     """Return a region of an image that counts neither for nor against."""

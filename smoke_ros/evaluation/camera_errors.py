@@ -206,22 +206,26 @@ def camera_errors(
     class_name: str,
     config: EvaluationConfig,
 ) -> CameraErrors:
-    """Measure the errors of one class."""
+    """Measure the errors of one class; those of 3D boxes where both sides have one."""
     objects = np.flatnonzero(truth.of_classes([class_name]))
     t, d, right, judged = matches.of_class(truth, detections, class_name)
     is_sure = detections.score >= config.score_threshold
     t, d = t[is_sure[d]], d[is_sure[d]]
     found = np.zeros(len(truth), dtype=bool)
     found[t] = True
+    hits = len(t)
+    both = truth.has_box[t] & detections.has_box[d]
+    t, d = t[both], d[both]
+    true_z, z = truth.boxes[t, 2], detections.boxes[d, 2]
     by_distance, by_occlusion, by_truncation = _groups(truth, objects, config.distance_bin_m)
     return CameraErrors(
-        recall=Recall('all', len(objects), len(t)),
+        recall=Recall('all', len(objects), hits),
         false_boxes=int((judged & is_sure & ~right).sum()),
-        depth=depth_errors(truth.boxes[t, 2], detections.boxes[d, 2], 0.0, math.inf),
+        depth=depth_errors(true_z, z, 0.0, math.inf),
         depth_by_distance=tuple(
-            depth_errors(truth.boxes[t[rows], 2], detections.boxes[d[rows], 2], low, high)
-            for low, high in _bins(truth.boxes[objects, 2], config.distance_bin_m)
-            for rows in [_within(truth.boxes[t, 2], low, high)]
+            depth_errors(true_z[rows], z[rows], low, high)
+            for low, high in _bins(_known_z(truth, objects), config.distance_bin_m)
+            for rows in [_within(true_z, low, high)]
         ),
         heading=heading_errors(detections.boxes[d, 6] - truth.boxes[t, 6]),
         size=_size_errors(truth.boxes[t, 3:6], detections.boxes[d, 3:6]),
@@ -230,6 +234,10 @@ def camera_errors(
         recall_by_truncation=_recalls(by_truncation, found),
         calibration=_calibration(detections.score[judged], right[judged]),
     )
+
+
+def _known_z(truth: ObjectTable, objects: IntArray) -> FloatArray:
+    return truth.boxes[objects[truth.has_box[objects]], 2]
 
 
 def _bins(z: FloatArray, width: float) -> list[tuple[float, float]]:
@@ -257,10 +265,14 @@ def _groups(
     truth: ObjectTable, objects: IntArray, bin_m: float
 ) -> tuple[dict[str, IntArray], dict[str, IntArray], dict[str, IntArray]]:
     """Sort rows of objects by distance, by occlusion and by truncation."""
+    measured = truth.has_box[objects]
     z = truth.boxes[objects, 2]
     by_distance = {
-        _distance_name(low, high): objects[_within(z, low, high)] for low, high in _bins(z, bin_m)
+        _distance_name(low, high): objects[measured & _within(z, low, high)]
+        for low, high in _bins(z[measured], bin_m)
     }
+    if not measured.all():
+        by_distance['not given'] = objects[~measured]
     occlusion = truth.occlusion[objects]
     by_occlusion = {
         f'{level} {name}': objects[occlusion == level] for level, name in OCCLUSION_NAMES.items()

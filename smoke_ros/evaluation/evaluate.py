@@ -38,6 +38,8 @@ class ClassEvaluation:
     devkit: tuple[AveragePrecision, ...]
     errors: CameraErrors
     working_points: tuple[WorkingPoint, ...]
+    #: Detections that have no 2D box, by which KITTI's program judges how large they are.
+    without_bbox: int = 0
 
     @property
     def meaningful(self) -> bool:
@@ -99,6 +101,12 @@ class Evaluation:
                 notes.append(f'no {name} is labelled in these frames: its AP has no meaning')
             elif not part.detections:
                 notes.append(f'no {name} was detected: its AP is 0')
+            if part.without_bbox:
+                notes.append(
+                    f'{part.without_bbox} of {part.detections} detections of {name} have no 2D '
+                    "box (with an area): they match nothing in the image, and KITTI's protocol "
+                    'leaves them out as too small; write the 2D boxes into the result files'
+                )
             few = [s for s in part.benchmark if s.metric == '2d' and not s.meaningful]
             if part.objects and few:
                 counts = ', '.join(f'{score.objects} {score.difficulty}' for score in few)
@@ -180,6 +188,7 @@ class _Scene:
         config = self._config
         name = config.classes[index]
         strict, lenient = config.overlaps[index], config.devkit_overlaps[index]
+        detected = self._detections.of_classes([name])
         benchmark = self._average_precisions(
             name, (('2d', strict), ('bev', strict), ('3d', strict))
         )
@@ -191,13 +200,14 @@ class _Scene:
         return ClassEvaluation(
             class_name=name,
             objects=int(self._truth.of_classes([name]).sum()),
-            detections=int(self._detections.of_classes([name]).sum()),
+            detections=int(detected.sum()),
             benchmark=benchmark,
             devkit=devkit,
             errors=camera_errors(self._truth, self._detections, self._matches, name, config),
             working_points=find_working_points(
                 self._truth, self._detections, self._matches, name, self._frames, config
             ),
+            without_bbox=int((detected & ~self._detections.has_bbox).sum()),
         )
 
     def _average_precisions(

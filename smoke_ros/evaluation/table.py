@@ -94,6 +94,16 @@ class ObjectTable:
         return len(self.frame)
 
     @property
+    def has_box(self) -> BoolArray:
+        """(N,) whether an object has a 3D box: those known in the image alone have sizes of -1."""
+        return np.asarray((self.boxes[:, 3:6] > 0.0).all(axis=1))
+
+    @property
+    def has_bbox(self) -> BoolArray:
+        """(N,) whether an object has a 2D box with an area."""
+        return np.asarray((self.bbox[:, 2:] > self.bbox[:, :2]).all(axis=1))
+
+    @property
     def height_px(self) -> FloatArray:
         """(N,) heights in the image."""
         return self.bbox[:, 3] - self.bbox[:, 1]

@@ -167,7 +167,38 @@ def start_from(
             f'{weights.source}: {", ".join(sorted(unfit))} do not fit ({"; ".join(reasons)}); '
             'to train these layers from fresh weights, give --reset-heads'
         )
+    if not unfit & _last_layer(network, 'regression'):
+        weights = _at_same_depths(network, weights, model)
     _load(network, weights, unfit)
+
+
+def _at_same_depths(
+    network: nn.Module, weights: InitialWeights, model: ModelConfig
+) -> InitialWeights:
+    """Return weights whose depths in metres stay the same by the model's own depth reference."""
+    before = weights.model
+    assert before is not None
+    (mean, scale), (new_mean, new_scale) = before.depth_reference, model.depth_reference
+    ratio = 1.0
+    if before.reference_focal_px and model.reference_focal_px:
+        ratio = model.reference_focal_px / before.reference_focal_px
+    slope, shift = ratio * scale / new_scale, (ratio * mean - new_mean) / new_scale
+    if (slope, shift) == (1.0, 0.0):
+        return weights
+    rows = RegressionLayout.from_config(model).depth
+    state = dict(weights.state)
+    for name in _last_layer(network, 'regression'):
+        state[name] = state[name].clone()
+        state[name][rows] *= slope
+        if name.endswith('bias'):
+            state[name][rows] += shift
+    logger.info(
+        '%s: its depths are about %g and %g m at %s px, those of the model about %g and %g m at '
+        '%s px: the layer that regresses them is converted',
+        weights.source, mean, scale, before.reference_focal_px, new_mean, new_scale,
+        model.reference_focal_px,
+    )  # fmt: skip
+    return dataclasses.replace(weights, state=state)
 
 
 def _unfit(network: nn.Module, state: State) -> set[str]:

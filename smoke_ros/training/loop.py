@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import logging
 import math
 import signal
@@ -85,6 +86,7 @@ def run_job(job: Job, out: Path, processes: Processes, *, resume: bool = False) 
     _choose_arithmetic(config)
     learner = Learner(job.network, SmokeLoss(job.run.model, job.run.loss), config, processes)
     progress = restore_state(out / LAST, learner) if resume else Progress()
+    _check_agreement(job, progress, processes)
     with contextlib.ExitStack() as stack:
         log = None
         if processes.is_first:
@@ -245,6 +247,28 @@ class _Run:
         with replacing(self._out / name) as temporary:
             torch.save(content, temporary)
         return self._out / name
+
+
+def _check_agreement(job: Job, progress: Progress, processes: Processes) -> None:
+    """Refuse to train together what is not the same: the mean of the gradients would be of none.
+
+    Raises
+    ------
+    ValueError
+        In every process, if they begin at other steps or have other frames.
+    """
+    frames = '\n'.join(job.training.frames).encode()
+    mine = (progress.iteration, len(job.training), hashlib.sha256(frames).hexdigest()[:12])
+    everyones = processes.gather(mine)
+    if len(set(everyones)) > 1:
+        places = '; '.join(
+            f'process {rank} begins after step {step} with {count} images (names {names})'
+            for rank, (step, count, names) in enumerate(everyones)
+        )
+        raise ValueError(
+            f'the processes do not train the same: {places}. All of them need the same images, '
+            'and to resume the same --out, on a shared disk'
+        )
 
 
 def _choose_arithmetic(config: TrainingConfig) -> None:

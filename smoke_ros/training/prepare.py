@@ -82,8 +82,23 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
     if last:
         _check_same(last.training, run, training)
     validation = KittiDataset(run.validation, model, training=False) if run.validation else None
+    if validation is not None:
+        _warn_of_learnt_frames(training, validation)
     record = dataclasses.replace(record, config=run.as_mapping(), version=__version__)
     return Job(run, _make_network(run, weights), training, validation, record)
+
+
+def _warn_of_learnt_frames(training: KittiDataset, validation: KittiDataset) -> None:
+    if training.folder.folder.resolve() != validation.folder.folder.resolve():
+        return
+    both = set(training.frames) & set(validation.frames)
+    if both:
+        logger.warning(
+            '%d of %d validation frames are trained on as well: the score on them, by which the '
+            'best weights are kept, does not tell how others are detected; give validation.split '
+            'or validation.root',
+            len(both), len(validation),
+        )  # fmt: skip
 
 
 def describe_data(config: DataConfig, dataset: KittiDataset) -> str:
@@ -136,7 +151,8 @@ def _new_record(
         return TrainingRecord(split, frames)
     seen = weights.training
     split += f'; started from {weights.source}: {seen.split}'
-    frames += tuple(f for f in seen.frames if f not in set(training.frames))
+    known = set(training.frames)
+    frames += tuple(frame for frame in seen.frames if frame not in known)
     # The pictures that a trunk has learnt to classify are no frames that a detector is scored on.
     has_unnamed = weights.model is not None and not seen.frames and names_data(seen.split)
     return TrainingRecord(split, frames, other_frames=seen.other_frames or has_unnamed)

@@ -11,6 +11,7 @@ from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.data import DataConfig
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.data.augmentation import Augmentation, ShiftScale
+from smoke_ros.data.classes import check_classes
 from smoke_ros.data.dataset import KittiDataset, Sample, collate, part_outside
 from smoke_ros.detector import Detector
 from smoke_ros.errors import KittiFormatError
@@ -176,6 +177,33 @@ def test_strict_refuses_a_damaged_image(kitti_root):
     damage(kitti_root, 'b')
     with pytest.raises(KittiFormatError, match=r'b\.png: expected an image'):
         make_dataset(kitti_root, strict=True)[1]
+
+
+@pytest.mark.parametrize(
+    ('options', 'is_needed'),
+    [({'model': small_model(keypoint='center_3d')}, True), ({'smallest_height': 5.0}, True),
+     ({'most_truncated': 0.9}, True), ({}, False)],
+)  # fmt: skip
+def test_objects_without_a_2d_box_count_where_none_is_needed(kitti_root, options, is_needed):
+    for path in (kitti_root / 'training/label_2').iterdir():
+        lines = [line.split() for line in path.read_text().splitlines()]
+        flat = [' '.join([*words[:4], '0', '0', '0', '0', *words[8:]]) for words in lines]
+        path.write_text(''.join(f'{line}\n' for line in flat))
+    dataset = make_dataset(kitti_root, training=False, **options)
+    assert bool(dataset.box_counts) != is_needed
+    if is_needed:
+        with pytest.raises(ValueError, match=r'Car.* and a 2D box \(with an area\)'):
+            check_classes(dataset.config, dataset.model, dataset.label_counts, dataset.box_counts)
+
+
+def test_an_object_known_in_the_image_alone_is_no_background(kitti_root):
+    path = kitti_root / 'training/label_2/a.txt'
+    words = path.read_text().splitlines()[0].split()
+    assert words[0] == 'Car'
+    words[8:15] = ['-1', '-1', '-1', '-1000', '-1000', '-1000', '-10']
+    path.write_text(' '.join(words) + '\n')
+    targets = make_dataset(kitti_root, training=False)[0].targets
+    assert not targets.present.any() and targets.ignored.any()
 
 
 def test_unreadable_frames_are_left_out_with_a_counted_warning(kitti_root, caplog):

@@ -162,3 +162,26 @@ def test_the_overlap_of_a_match_is_the_configurations(make_object, overlap, foun
     truth, detections = [[make_object()]], [[make_object(x=50 / 30, score=0.9)]]
     config = dataclasses.replace(CARS, match_overlap=overlap)
     assert errors_of(truth, detections, config).recall.found == found
+
+
+def test_what_is_known_in_the_image_alone_has_no_errors_in_space(make_object):
+    """Neither a labelled object nor a detection without a 3D box: both are found."""
+    flat = {'location': (-1000.0,) * 3, 'dimensions': (-1.0,) * 3, 'rotation_y': -10.0}
+    truth = [[make_object(z=20.0)], [make_object(**flat)], [make_object(z=20.0)]]
+    detections = [
+        [make_object(z=22.0, score=0.9)],
+        [make_object(z=30.0, score=0.9)],
+        [make_object(score=0.9, **flat)],
+    ]
+    (part,) = evaluate_frames(truth, detections, CARS).classes
+    errors = part.errors
+    assert (errors.recall.objects, errors.recall.found, errors.false_boxes) == (3, 3, 0)
+    assert (errors.depth.count, errors.heading.count, errors.size[0].count) == (1, 1, 1)
+    assert errors.depth.bias_m == pytest.approx(2.0)
+    by_distance = {r.of: (r.objects, r.found) for r in errors.recall_by_distance}
+    assert by_distance == {
+        '0 to 10 m': (0, 0), '10 to 20 m': (0, 0), '20 to 30 m': (2, 2), 'not given': (1, 1),
+    }  # fmt: skip
+    point = part.working_points[0]
+    assert (point.clear_recall.objects, point.clear_recall.found) == (2, 2)
+    assert point.clear_depth.count == 1

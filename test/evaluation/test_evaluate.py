@@ -64,3 +64,9 @@ def test_no_frames_at_all():
 def test_frames_have_to_match():
     with pytest.raises(ValueError, match='as many frames, got 2 and 1'):
         evaluate_frames([[], []], [[]])
+
+
+def test_detections_without_a_2d_box_are_told_of(make_object):
+    found = make_object(score=0.9, bbox_xyxy_px=(0.0, 0.0, 0.0, 0.0))
+    notes = evaluate_frames([[make_object()]], [[found]]).notes()
+    assert any(note.startswith('1 of 1 detections of Car have no 2D box') for note in notes)

@@ -7,6 +7,7 @@ import torch
 from tiny_smoke import MODEL, make_network
 
 from smoke_ros.checkpoint import TrainingRecord, save_checkpoint
+from smoke_ros.coder import RegressionLayout, regressed_depth
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.errors import CheckpointError
 from smoke_ros.network.dla import Dla34
@@ -26,10 +27,8 @@ def weights_of(network, model=MODEL) -> InitialWeights:
 
 
 def with_classes(*names: str) -> ModelConfig:
-    return ModelConfig(
-        classes=names, dimension_reference=((1.0, 1.0, 1.0),) * len(names), input_width=128,
-        input_height=64,
-    )  # fmt: skip
+    sizes = ((1.0, 1.0, 1.0),) * len(names)
+    return dataclasses.replace(MODEL, classes=names, dimension_reference=sizes)
 
 
 def test_fitting_weights_are_loaded():
@@ -87,6 +86,25 @@ def test_as_many_regression_channels_of_other_meaning_are_refused():
     with pytest.raises(CheckpointError, match=r'heads\.regression\..*other meanings'):
         start_from(make_network(after), after, weights, reset_heads=False)
     start_from(make_network(after), after, weights, reset_heads=True)
+
+
+def test_depths_stay_the_same_by_another_reference(caplog):
+    before = dataclasses.replace(MODEL, reference_focal_px=70.0)
+    after = dataclasses.replace(MODEL, depth_reference=(41.5, 24.0), reference_focal_px=60.0)
+    network, other = make_network(after), make_network(before, seed=1)
+    with caplog.at_level(logging.INFO):
+        start_from(network, after, weights_of(other, before), reset_heads=False)
+    image = torch.rand(1, 3, 64, 128)
+    layout = RegressionLayout.from_config(MODEL)
+    focal_px = 66.0
+    metres = []
+    for model, net in ((before, other), (after, network)):
+        with torch.no_grad():
+            regression = net.eval()(image)[1].movedim(1, -1)
+        depth = regressed_depth(regression, layout, model.depth_reference)
+        metres.append(depth * focal_px / model.reference_focal_px)
+    torch.testing.assert_close(metres[1], metres[0])
+    assert 'the layer that regresses them is converted' in caplog.text
 
 
 def test_another_network_is_refused_whatever_is_reset():

@@ -14,9 +14,9 @@ from tiny_smoke import make_job
 from smoke_ros.checkpoint import load_checkpoint, read_content
 from smoke_ros.data.dataset import KittiDataset
 from smoke_ros.training.learner import NonFiniteLossError
-from smoke_ros.training.loop import Job, run_job
+from smoke_ros.training.loop import Job, _check_agreement, run_job
 from smoke_ros.training.processes import Processes
-from smoke_ros.training.state import BEST, FINAL, LAST
+from smoke_ros.training.state import BEST, FINAL, LAST, Progress
 
 ALONE = Processes(torch.device('cpu'))
 
@@ -300,3 +300,24 @@ def test_resuming_a_finished_run_does_nothing_more(frames, tmp_path):
     outcome = run_job(make_job(frames), tmp_path, ALONE, resume=True)
     assert outcome.iteration == 4
     assert_same(load_checkpoint(tmp_path / FINAL).state, before)
+
+
+class _Two(Processes):
+    """Two processes, of which the other says something else."""
+
+    def gather(self, item):
+        return [item, self.other]
+
+
+@pytest.mark.parametrize(
+    ('other', 'message'),
+    [
+        ((3, 4, ''), 'process 0 begins after step 0 with 4 images .*; process 1 .* after step 3'),
+        ((0, 3, 'abc'), r'process 1 begins after step 0 with 3 images \(names abc\)'),
+    ],
+)
+def test_processes_that_would_train_something_else_are_refused(frames, other, message):
+    processes = _Two(torch.device('cpu'), 0, 2)
+    object.__setattr__(processes, 'other', other)
+    with pytest.raises(ValueError, match=message):
+        _check_agreement(make_job(frames), Progress(), processes)

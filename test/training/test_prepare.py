@@ -85,6 +85,12 @@ def test_seed_makes_the_initial_weights(frames):
     assert not torch.equal(first.heads.heatmap[0].weight, other.heads.heatmap[0].weight)
 
 
+def test_validation_on_what_is_learnt_is_told_of(frames, caplog):
+    validated = {**sections(frames), 'validation': {'root': str(frames), 'class_map': []}}
+    prepare(validated, 'here')
+    assert '4 of 4 validation frames are trained on as well' in caplog.text
+
+
 def test_class_without_labels_is_refused_before_training(frames):
     with pytest.raises(ValueError, match='no Cyclist is labelled'):
         prepare(sections(frames, classes=['Car', 'Pedestrian', 'Cyclist']), 'here')
