@@ -11,6 +11,7 @@ import numpy.typing as npt
 import yaml
 
 from smoke_ros.data.kitti import read_calibration
+from smoke_ros.files import read_text
 from smoke_ros.structures import DISTORTION_COEFFICIENTS, FISHEYE, CameraModel, FloatArray
 
 
@@ -124,9 +125,9 @@ def read_camera_yaml(path: Path | str) -> Calibration:
     path = Path(path)
     try:
         # OpenCV's first line says 1.0, with a colon that no YAML has.
-        text = path.read_text(encoding='utf-8').removeprefix('%YAML:1.0')
+        text = read_text(path).removeprefix('%YAML:1.0')
         content = yaml.load(text, _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise ValueError(f'{path}: not a YAML file: {error}') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path}: expected a camera calibration, got {type(content).__name__}')
@@ -170,6 +171,8 @@ def read_camera(
             return camera_from_calibration(calibration, rectified=rectified, image_size=image_size)
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
+    if path.suffix.lower() == '.xml':
+        raise ValueError(f"{path}: expected YAML: OpenCV's XML is not read, write a .yaml file")
     return read_calibration(path, *image_size)
 
 

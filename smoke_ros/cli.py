@@ -51,13 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     use_huge_pages()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = _make_parser(chosen=arguments[0] if arguments else '').parse_args(arguments)
+    chosen = arguments[0] if arguments else ''
     try:
+        args = _make_parser(chosen).parse_args(arguments)  # imports for seconds
         return args.run(args)  # type: ignore[no-any-return]
     except (ValueError, TypeError, OSError) as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             raise
-        print(f'smoke-ros {args.command}: {error}', file=sys.stderr)
+        print(f'smoke-ros {chosen}: {error}', file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -22,8 +22,8 @@ from smoke_ros.data.kitti import detection_to_object, write_objects
 from smoke_ros.data.layout import read_image
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
-from smoke_ros.evaluation.run_info import RunInfo, write_run_info
-from smoke_ros.files import list_files, replacing, write_text_atomically
+from smoke_ros.evaluation.run_info import RUN_INFO_FILE, RunInfo, write_run_info
+from smoke_ros.files import check_targets, list_files, replacing, write_text_atomically
 from smoke_ros.option_arguments import (
     add_option_arguments,
     add_threshold_arguments,
@@ -85,9 +85,11 @@ def run(args: argparse.Namespace) -> int:
     paths = find_images(args.images)
     if not args.calib.exists():  # said before a model is downloaded rather than after it
         raise FileNotFoundError(f'{args.calib}: no such calibration file or folder')
-    _check_outputs(paths, args)
+    check_targets(_targets(paths, args), [*paths, *_calibrations(paths, args.calib)])
     config = DetectorConfig(**given_options(args, EngineConfig), **given_thresholds(args))
     detector = Detector.from_model(args.model, args.device, config)
+    if args.kitti:
+        write_run_info(args.kitti, RunInfo.of(detector))
     records, failed = [], 0
     with tqdm(paths, unit='image', disable=None if len(paths) > 1 else True) as bar:
         for path in bar:
@@ -104,8 +106,6 @@ def run(args: argparse.Namespace) -> int:
             _write_outputs(path, image, camera, detections, args)
             if not (args.draw or args.json or args.kitti):
                 _print_detections(path, detections)
-    if args.kitti:
-        write_run_info(args.kitti, RunInfo.of(detector))
     if args.json:
         document = {**_describe(detector), 'images': records}
         write_text_atomically(args.json, json.dumps(document, indent=1) + '\n')
@@ -132,11 +132,8 @@ def find_images(path: Path) -> list[Path]:
     return [path]
 
 
-def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
-    """Refuse to draw over the images, and to write two results to one file."""
-    targets = {_drawing(path, args).resolve() for path in paths if args.draw}
-    if over := sorted(str(path) for path in paths if path.resolve() in targets):
-        raise ValueError(f'{over[0]} would be drawn over: give another folder or file to --draw')
+def _targets(paths: list[Path], args: argparse.Namespace) -> list[Path]:
+    """Return all files that will be written, but for those that tell results from other files."""
     stems = [path.stem for path in paths]
     if (args.draw or args.kitti) and len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
@@ -144,10 +141,26 @@ def _check_outputs(paths: list[Path], args: argparse.Namespace) -> None:
             f'{args.images}: several images are called {twice}, whose results would be one file; '
             'give them names of their own'
         )
+    targets = [args.json] if args.json else []
+    if args.draw:
+        targets += [_drawing(path, args) for path in paths]
+    if args.kitti:
+        if list_files(args.kitti, ['.txt']) and not (args.kitti / RUN_INFO_FILE).is_file():
+            raise ValueError(
+                f'{args.kitti} has .txt files of something else, such as labels: give --kitti a '
+                'folder of its own'
+            )
+        targets += [args.kitti / f'{path.stem}.txt' for path in paths]
+    return targets
 
 
 def _drawing(path: Path, args: argparse.Namespace) -> Path:
-    to_file = not args.images.is_dir() and args.draw.suffix.lower() in IMAGE_SUFFIXES
+    suffix = args.draw.suffix.lower()
+    to_file = not args.images.is_dir() and suffix in IMAGE_SUFFIXES
+    if suffix and not to_file and not args.images.is_dir() and not args.draw.is_dir():
+        raise ValueError(
+            f'{args.draw}: expected a picture ({", ".join(IMAGE_SUFFIXES)}) or a folder'
+        )
     drawing: Path = args.draw if to_file else args.draw / f'{path.stem}.png'
     return drawing
 
@@ -159,10 +172,15 @@ def _read_frame(path: Path, args: argparse.Namespace) -> tuple[Image, CameraMode
     return image, read_camera(calibration, size, rectified=args.rectified)  # type: ignore[return-value]
 
 
+def _calibrations(images: list[Path], calib: Path) -> list[Path]:
+    """Return the files that may be calibrations of images, the first that is there counts."""
+    if not calib.is_dir():
+        return [calib]
+    return [calib / f'{i.stem}{suffix}' for i in images for suffix in ('.txt', '.yaml', '.yml')]
+
+
 def _calibration_of(image: Path, calib: Path) -> Path:
-    candidates = [calib]
-    if calib.is_dir():
-        candidates = [calib / f'{image.stem}{suffix}' for suffix in ('.txt', '.yaml', '.yml')]
+    candidates = _calibrations([image], calib)
     for candidate in candidates:
         if candidate.is_file():
             return candidate
@@ -208,6 +226,8 @@ def _as_record(path: Path, camera: CameraModel, detections: list[Detection3D]) -
         'width': camera.width,
         'height': camera.height,
         'K': camera.K.tolist(),
+        'D': list(camera.D),
+        'distortion_model': camera.distortion_model,
         'detections': [detection_record(detection) for detection in detections],
     }
 
@@ -222,5 +242,6 @@ def _describe(detector: Detector) -> dict[str, Any]:
             'classes': list(detector.model.classes),
         },
         'frame': 'camera optical frame in metres (x right, y down, z forward); location is the '
-        "box's geometric centre; angles in radians; bbox is x1, y1, x2, y2 in pixels",
+        "box's geometric centre; angles in radians; bbox is x1, y1, x2, y2 in pixels, of the "
+        'undistorted image (same K, no D) where D is not 0',
     }

@@ -14,6 +14,7 @@ from smoke_ros.checkpoint import TrainingRecord, save_checkpoint
 from smoke_ros.config.model import INPUT_STEP, ModelConfig
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_export import ExportOptions, export_onnx
+from smoke_ros.files import check_target
 from smoke_ros.models import LoadedModel, load_model
 
 DESCRIPTION = """\
@@ -114,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
 def _export_onnx(loaded: LoadedModel, args: argparse.Namespace) -> Path:
     options = ExportOptions(args.half, args.batch, args.with_decode)
     path: Path = args.out or Path(_default_name(loaded, options))
-    _check_spares_model(path, args.model)
+    _check_target(path, args.model)
     try:
         export_onnx(loaded, options, path)
     except EngineUnavailableError as error:
@@ -127,7 +128,7 @@ def _export_weights(loaded: LoadedModel, args: argparse.Namespace) -> Path:
     if args.batch != 1 or args.with_decode:
         raise ValueError('--batch and --with-decode go with --format onnx: weights have no graph')
     path: Path = args.out or Path(f'{loaded.name}{"_half" if args.half else ""}.pth')
-    _check_spares_model(path, args.model)
+    _check_target(path, args.model)
     record = TrainingRecord(loaded.config.trained_on, version=loaded.training.version)
     dtype = torch.float16 if args.half else None
     save_checkpoint(path, loaded.network, loaded.config, record, dtype)
@@ -135,8 +136,9 @@ def _export_weights(loaded: LoadedModel, args: argparse.Namespace) -> Path:
     return path
 
 
-def _check_spares_model(path: Path, model: str) -> None:
-    """Refuse to write over the weights that are exported."""
+def _check_target(path: Path, model: str) -> None:
+    """Refuse to write over the weights that are exported, and what cannot be written."""
+    check_target(path)
     if path.exists() and path.resolve() == Path(model).expanduser().resolve():
         raise ValueError(f'{path} is the model itself: give another --out')
 

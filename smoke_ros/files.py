@@ -27,6 +27,44 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_target(path: Path) -> None:
+    """Check, before any work is done for it, that a file can be written.
+
+    Raises
+    ------
+    OSError
+        If a folder is in its place, or there is none that it could be written into.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, expected the name of a file to write')
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(f'{path} cannot be written: {above} is no folder')
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f'{path} cannot be written: {above} is read-only')
+
+
+def check_targets(targets: Collection[Path], inputs: Collection[Path]) -> None:
+    """Check, before any work, that files can be written, each of its own and over no input.
+
+    Raises
+    ------
+    ValueError
+        If one would be written over an input, or twice.
+    OSError
+        As :func:`check_target`.
+    """
+    read, written = {path.resolve() for path in inputs}, set[Path]()
+    for path in targets:
+        check_target(path)
+        place = path.resolve()
+        if place in read:
+            raise ValueError(f'{path} is read from and would be written over: give another place')
+        if place in written:
+            raise ValueError(f'{path} would be written twice: give results places of their own')
+        written.add(place)
+
+
 def list_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """List the files of a folder that have one of some suffixes, by name.
 

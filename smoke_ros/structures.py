@@ -73,7 +73,8 @@ class Detection3D(Box3D):
 
     class_name: str
     score: float
-    #: Extent of the projected box, clipped to the image: x1, y1, x2, y2 in pixels.
+    #: Extent of the projected box, clipped to the image: x1, y1, x2, y2 in pixels; those of the
+    #: undistorted image where the camera has distortion.
     bbox_xyxy_px: tuple[float, float, float, float]
     #: How far the network expects the distance to be off in the mean, as a part of it; None where
     #: it does not say.

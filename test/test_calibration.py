@@ -122,6 +122,18 @@ def test_the_file_of_opencvs_calibration_program(tmp_path, coefficients, fisheye
     assert (camera.D, camera.distortion_model) == (coefficients, model)
 
 
+def test_a_byte_order_mark_is_no_part_of_a_calibration(tmp_path):
+    path = tmp_path / 'camera.yaml'
+    path.write_text('\ufeff%YAML:1.0\n---\n' + YAML, encoding='utf-8')
+    assert read_camera(path, (1280, 720)).width == 1280
+
+
+def test_the_xml_of_opencv_is_refused_by_name(tmp_path):
+    (tmp_path / 'camera.xml').write_text('<?xml version="1.0"?><opencv_storage/>')
+    with pytest.raises(ValueError, match=r'expected YAML: .*write a \.yaml file'):
+        read_camera(tmp_path / 'camera.xml', (1242, 375))
+
+
 def test_a_kitti_calibration_file(tmp_path):
     path = tmp_path / '000000.txt'
     path.write_text(

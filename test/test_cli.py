@@ -58,8 +58,50 @@ def test_images_are_not_drawn_over(frames, sees_a_car, capsys):
     before = (images / '000000.png').read_bytes()
     for arguments in ((images, '--draw', images), (images / '000000.png', '--draw', images)):
         assert detect(*arguments, '--calib', frames / 'calib') == 2
-        assert '000000.png would be drawn over' in capsys.readouterr().err
+        assert '000000.png is read from and would be written over' in capsys.readouterr().err
     assert (images / '000000.png').read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ('outputs', 'message'),
+    [
+        (['--kitti', 'calib'], 'calib has .txt files of something else, such as labels'),
+        (['--json', 'images/000001.png'], '000001.png is read from and would be written over'),
+        (['--json', 'calib/000000.txt'], '000000.txt is read from and would be written over'),
+        (['--json', 'o/000000.png', '--draw', 'o'], 'o/000000.png would be written twice'),
+        (['--json', 'calib'], 'calib is a folder, expected the name of a file to write'),
+        (['--json', 'images/000000.png/x.json'], 'images/000000.png is no folder'),
+    ],
+)
+def test_outputs_spare_what_is_there(
+    frames, sees_a_car, monkeypatch, capsys, outputs, message
+):  # fmt: skip
+    """And what cannot be written is said before all images are looked at."""
+    monkeypatch.chdir(frames)
+    before = {path: path.read_bytes() for path in frames.rglob('*') if path.is_file()}
+    assert detect('images', '--calib', 'calib', *outputs) == cli.EXIT_BAD_INPUT
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in frames.rglob('*') if path.is_file()} == before
+
+
+def test_a_drawing_is_a_picture_of_a_known_kind_or_lies_in_a_folder(frames, sees_a_car, capsys):
+    image = frames / 'images/000000.png'
+    assert detect(image, '--calib', frames / 'calib', '--draw', frames / 'o.pdf') == 2
+    assert 'o.pdf: expected a picture (.png' in capsys.readouterr().err
+
+
+def test_the_boxes_of_a_distorted_image_come_with_its_lens(frames, sees_a_car):
+    (frames / 'lens.yaml').write_text(
+        'image_width: 1242\nimage_height: 375\n'
+        'camera_matrix: {rows: 3, cols: 3, data: [700, 0, 600, 0, 700, 170, 0, 0, 1]}\n'
+        'distortion_coefficients: {rows: 1, cols: 5, data: [-0.2, 0, 0, 0, 0]}\n'
+    )
+    image, out = frames / 'images/000000.png', frames / 'o.json'
+    assert detect(image, '--calib', frames / 'lens.yaml', '--json', out) == 0
+    document = json.loads(out.read_text())
+    (record,) = document['images']
+    assert (record['D'], record['distortion_model']) == ([-0.2, 0, 0, 0, 0], 'plumb_bob')
+    assert 'of the undistorted image' in document['frame']
 
 
 def test_two_images_of_one_name_are_refused(frames, sees_a_car, capsys):
@@ -130,10 +172,13 @@ def test_the_threshold_is_used(frames, sees_a_car):
 def test_half_a_jpeg_is_no_image(frames, sees_a_car, caplog):
     whole = cv2.imencode('.jpg', np.full((375, 1242, 3), 90, np.uint8))[1].tobytes()
     (frames / 'images/000001.png').unlink()
-    (frames / 'images/000001.jpg').write_bytes(whole[: len(whole) // 2])
+    # By what is in the file: its name may say something else.
+    for name in ('000001.jpg', '000000.png'):
+        (frames / f'images/{name}').write_bytes(whole[: len(whole) // 2])
     code = detect(frames / 'images', '--calib', frames / 'calib')
     assert code == detect_command.EXIT_SOME_FAILED
-    assert '000001.jpg: expected an image' in caplog.text
+    for name in ('000001.jpg', '000000.png'):
+        assert f'{name}: expected an image' in caplog.text
 
 
 def test_a_bad_image_in_a_folder_costs_that_image(frames, sees_a_car, caplog):
@@ -171,6 +216,14 @@ def test_what_cannot_be_used_is_said_in_one_line(frames, arguments, message, mon
     assert message in error
     assert error.startswith('smoke-ros detect: ')
     assert error.count('\n') == 1
+
+
+def test_interrupted_while_it_is_imported(monkeypatch):
+    def interrupt(_name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('importlib.import_module', interrupt)
+    assert cli.main(['detect']) == cli.EXIT_INTERRUPTED
 
 
 def test_every_command_has_an_example(capsys):

@@ -25,6 +25,7 @@ from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
+_JPEG_BEGINNING = b'\xff\xd8\xff'
 
 #: Kinds of trouble with a frame for which it can be left out.
 UNREADABLE = (KittiFormatError, OSError)
@@ -116,7 +117,9 @@ class KittiFolder:
 def read_image(path: Path) -> Image:
     """Read an 8-bit image, (height, width, 3) BGR; see :meth:`KittiFolder.image`."""
     # As it is stored, whatever EXIF says of how to turn it: the calibration is for these pixels.
-    if path.suffix.lower() not in ('.jpg', '.jpeg'):
+    with path.open('rb') as file:
+        is_jpeg = file.read(len(_JPEG_BEGINNING)) == _JPEG_BEGINNING
+    if not is_jpeg:
         # Twice as fast as Pillow.
         image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if image is None:

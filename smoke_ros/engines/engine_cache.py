@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch import nn
 
+from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.files import check_target
 from smoke_ros.models import cache_folder
 
 
@@ -26,6 +29,25 @@ def engine_file(name: str, facts: Mapping[str, object]) -> Path:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
     path = Path(name)
     return cache_folder() / 'engines' / f'{path.stem}_{digest[:20]}{path.suffix}'
+
+
+@contextlib.contextmanager
+def kept_at(path: Path) -> Iterator[None]:
+    """Make a file of the cache in the block; an engine that cannot keep its own cannot run.
+
+    Raises
+    ------
+    EngineUnavailableError
+        If it cannot be written, before anything is done where that is known.
+    """
+    try:
+        check_target(path)
+        yield
+    except OSError as error:
+        raise EngineUnavailableError(
+            f'its file cannot be kept ({error}): set SMOKE_ROS_CACHE to a folder that can be '
+            'written to'
+        ) from error
 
 
 def weights_digest(network: nn.Module) -> str:

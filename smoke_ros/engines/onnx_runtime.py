@@ -16,7 +16,7 @@ from smoke_ros import __version__
 from smoke_ros.checkpoint import TrainingRecord
 from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.engines.engine import WholeMaps
-from smoke_ros.engines.engine_cache import engine_file, weights_digest
+from smoke_ros.engines.engine_cache import engine_file, kept_at, weights_digest
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_export import (
     METADATA_VERSION,
@@ -115,7 +115,8 @@ def cached_onnx_file(network: Smoke, model: ModelConfig, precision: str) -> Path
         require_packages()
         logger.info('exporting the network to %s, once; this takes up to a minute', path)
         loaded = LoadedModel('network', network, model, TrainingRecord(), str(facts['weights']))
-        export_onnx(loaded, ExportOptions(half=precision == 'float16', batch=None), path)
+        with kept_at(path):
+            export_onnx(loaded, ExportOptions(half=precision == 'float16', batch=None), path)
     return path
 
 
@@ -159,7 +160,9 @@ def _start_session(runtime: Any, path: Path, device: torch.device) -> Any:
     try:
         session = runtime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:
-        raise EngineUnavailableError(f'ONNX Runtime refuses {path}: {error}') from error
+        raise EngineUnavailableError(
+            f'ONNX Runtime refuses {path}: {error}; once removed, it is made anew'
+        ) from error
     if PROVIDERS[device.type] not in session.get_providers():
         # It falls back to the CPU by itself where a CUDA library is missing.
         raise EngineUnavailableError(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from smoke_ros.config.model import STRIDE, ModelConfig
 from smoke_ros.engines.engine import WholeMaps
-from smoke_ros.engines.engine_cache import engine_file
+from smoke_ros.engines.engine_cache import engine_file, kept_at
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_runtime import cached_onnx_file
 from smoke_ros.files import replacing
@@ -77,8 +77,8 @@ class TensorRtEngine(WholeMaps):
         path = plan_file(source, trt.__version__, self.device)
         if not path.exists():
             logger.info('building %s with TensorRT, once; this takes some minutes', path)
-            plan = _build(trt, source, model)
-            with replacing(path) as temporary:
+            with kept_at(path), replacing(path) as temporary:
+                plan = _build(trt, source, model)
                 temporary.write_bytes(plan)
         return path.read_bytes()
 

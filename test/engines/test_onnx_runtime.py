@@ -62,6 +62,13 @@ def test_what_it_cannot_do_is_said(engine, monkeypatch):
     assert 'pip install -r requirements/export.txt' in fallback
 
 
+def test_a_cache_that_cannot_be_written_to_costs_the_engine_alone(monkeypatch, tmp_path):
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('SMOKE_ROS_CACHE', str(tmp_path / 'file'))
+    fallback = choose_engine(small_network(), MODEL, CPU, EngineConfig(engine='onnx')).fallback
+    assert 'its file cannot be kept' in fallback and 'set SMOKE_ROS_CACHE' in fallback
+
+
 def test_a_gpu_takes_the_runtime_for_gpus(engine, monkeypatch):
     import onnxruntime
 
