@@ -14,6 +14,7 @@ from tqdm import tqdm
 from smoke_ros.data.kitti import write_calibration, write_objects
 from smoke_ros.files import replacing, write_text_atomically
 from smoke_ros.preprocess import InputGeometry, undistort_image, undistortion_maps
+from smoke_ros.ros.bag_files import bag_name
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder, Selection
 from smoke_ros.ros.bags import BagTopic
 from smoke_ros.ros.camera_topics import CameraTopics
@@ -121,7 +122,7 @@ def _write_frames(
 
 def _list_names(bags: Sequence[Path]) -> list[str]:
     """Return what the lists of the bags' frames are called."""
-    names = [path.resolve().stem for path in bags]
+    names = [bag_name(path) for path in bags]
     twice = sorted({name for name in names if names.count(name) > 1 or name == 'all'})
     if len(bags) > 1 and twice:
         raise ValueError(

@@ -7,6 +7,7 @@ read it. One message at a time is held in memory, and one chunk of the file.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.interfaces import Connection, ConnectionExtRosbag2
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 
+from smoke_ros.ros.bag_files import is_packed, unpack_file, unpack_message
 from smoke_ros.ros.bag_qos import bag_qos, profile_from_bag
 from smoke_ros.ros.message_types import MessageClass, describe, message_class, type_name
 from smoke_ros.ros.salvage import has_write_ahead_log
@@ -202,7 +204,7 @@ class BagMessage:
 
 
 class BagReader:
-    """Reads a bag: a folder with metadata.yaml, or one .mcap or .db3 file.
+    """Reads a bag: a folder with metadata.yaml, or one .mcap or .db3 file, also compressed.
 
     To be used with ``with``.
 
@@ -239,6 +241,7 @@ class BagReader:
         self.duration_s = 0.0
         self.first_ns = 0
         self._reader: Reader | None = None
+        self._opened = contextlib.ExitStack()
 
     def __enter__(self) -> BagReader:
         files = sorted(self.path.glob('*.db3')) if self.path.is_dir() else [self.path]
@@ -249,8 +252,9 @@ class BagReader:
                     f'lies in {file.name}-wal, to be read message by message'
                 )
         try:
-            self._reader = Reader(self.path)
-            self._reader.open()
+            with contextlib.ExitStack() as stack:
+                self._reader = stack.enter_context(Reader(_readable(self.path, stack)))
+                self._opened = stack.pop_all()
         except Exception as error:  # rosbags lets through what damage leads to
             raise ValueError(f'cannot read the bag {self.path}: {_reason(error)}') from error
         self.topics = _topics(self._reader.connections)
@@ -265,8 +269,7 @@ class BagReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._reader is not None
-        self._reader.close()
+        self._opened.close()
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Read messages in the order they were received.
@@ -301,6 +304,7 @@ class BagReader:
         for count in itertools.count():
             try:
                 connection, stamp_ns, data = next(stored)
+                data = unpack_message(bytes(data))  # a file does not tell that its messages are
             except StopIteration:
                 if count >= expected:
                     return
@@ -308,11 +312,21 @@ class BagReader:
             except Exception as error:  # noqa: BLE001, rosbags lets through what damage leads to
                 reason = _reason(error)
             else:
-                yield BagMessage(connection.topic, stamp_ns, bytes(data))
+                yield BagMessage(connection.topic, stamp_ns, data)
                 continue
             raise ValueError(
                 f'the bag {self.path} is damaged after {count} of {expected} messages: {reason}'
             )
+
+
+def _readable(path: Path, stack: contextlib.ExitStack) -> Path:
+    """Return a bag as rosbags reads it; a file that is compressed is unpacked until the end."""
+    if path.is_dir() or not is_packed(path):
+        return path
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    unpacked = Path(folder, path.stem)
+    unpack_file(path, unpacked)
+    return unpacked
 
 
 def _topics(connections: Collection[Connection]) -> dict[str, BagTopic]:

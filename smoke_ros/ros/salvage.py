@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,18 @@ from typing import BinaryIO, Final
 import lz4.frame
 
 # Not in its documented interface; the version of rosbags is pinned, and tests cover each kind.
-from rosbags.rosbag2.storage_mcap import DECOMPRESSORS, decompress, zstd
+from rosbags.rosbag2.storage_mcap import decompress, zstd
+
+from smoke_ros.ros.bag_files import (
+    PACKED_SUFFIX,
+    STORAGE_SUFFIXES,
+    is_packed,
+    unpack_file,
+    unpack_message,
+    unpacked_path,
+)
 
 MCAP_MAGIC: Final = b'\x89MCAP0\r\n'
-ZSTD_MAGIC: Final = b'\x28\xb5\x2f\xfd'
 #: Kinds of MCAP records.
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 3, 4, 5, 6, 15
 #: Of a chunk at which a file ends, the most that is read; they are of 1 MB, as a rule.
@@ -43,14 +53,34 @@ class SalvagedMessage:
 def salvage(path: Path, problems: list[str]) -> Iterator[SalvagedMessage]:
     """Read a .mcap or .db3 file from its beginning, in the order of the file.
 
-    ``problems`` is told, in sentences, what could not be read. Memory is needed for one chunk.
+    One that is compressed is unpacked first, as far as it goes, into a temporary file.
+    ``problems`` is told at the end, in sentences, what could not be read. Memory is needed for
+    one chunk.
     """
-    if path.suffix == '.mcap':
-        yield from _McapScan(path, problems).messages()
-    elif path.suffix == '.db3':
-        yield from _scan_sqlite(path, problems)
+    said: list[str] = []
+    if unpacked_path(path).suffix not in STORAGE_SUFFIXES:
+        said.append(
+            f'expected a file in {" or ".join(STORAGE_SUFFIXES)}, also with {PACKED_SUFFIX} '
+            f'behind it, got {path.suffix!r}: give a bag, or one of its files'
+        )
+    elif is_packed(path):
+        with tempfile.TemporaryDirectory() as folder:
+            unpacked = Path(folder, path.stem)
+            try:
+                unpack_file(path, unpacked)
+            except ValueError as error:
+                problems.append(str(error))
+            yield from _scan(unpacked, said)
     else:
-        problems.append(f'{path}: of a file of this kind nothing can be read once it is damaged')
+        yield from _scan(path, said)
+    problems += [f'{path}: {text}' for text in said]
+
+
+def _scan(path: Path, said: list[str]) -> Iterator[SalvagedMessage]:
+    if path.suffix == '.mcap':
+        yield from _McapScan(path, said).messages()
+    else:
+        yield from _scan_sqlite(path, said)
 
 
 class _McapScan:
@@ -59,15 +89,17 @@ class _McapScan:
     def __init__(self, path: Path, problems: list[str]) -> None:
         self._path, self._problems = path, problems
         self._schemas: dict[int, str] = {}
-        self._channels: dict[int, tuple[str, str]] = {}
-        self._lost_records = 0
+        #: Topics, and the numbers of their schemas.
+        self._channels: dict[int, tuple[str, int]] = {}
+        self._has_looked_ahead = False
+        self._lost_records = self._nameless = 0
 
     def messages(self) -> Iterator[SalvagedMessage]:
         """Yield the messages of all chunks that are whole."""
         lost = 0
         with self._path.open('rb') as file:
             if file.read(len(MCAP_MAGIC)) != MCAP_MAGIC:
-                self._problems.append(f'{self._path}: is not an MCAP file')
+                self._problems.append('is not an MCAP file')
                 return
             for kind, content in self._file_records(file):
                 if kind != _CHUNK:
@@ -80,11 +112,13 @@ class _McapScan:
                     continue
                 for inner_kind, inner in records:
                     yield from self._tried(inner_kind, inner)
-        for count, what in ((lost, 'chunk'), (self._lost_records, 'message')):
+        for count, what, why in (
+            (lost, 'damaged chunk', ''),
+            (self._lost_records, 'damaged message', ''),
+            (self._nameless, 'message', ': what names the topic is lost'),
+        ):
             if count:
-                self._problems.append(
-                    f'{self._path}: {count} damaged {what}{"s" if count > 1 else ""} left out'
-                )
+                self._problems.append(f'{count} {what}{"s" if count > 1 else ""} left out{why}')
 
     def _file_records(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         size = self._path.stat().st_size
@@ -100,8 +134,7 @@ class _McapScan:
                         yield kind, content
                 but_for = f' but for {saved} messages' if saved else ''
                 self._problems.append(
-                    f'{self._path}: ends in the middle, what follows byte {at} of {size} is lost'
-                    f'{but_for}'
+                    f'ends in the middle, what follows byte {at} of {size} is lost{but_for}'
                 )
                 return
             content = file.read(length)
@@ -120,19 +153,53 @@ class _McapScan:
             yield message
 
     def _record(self, kind: int, content: bytes) -> SalvagedMessage | None:
+        if kind == _MESSAGE:
+            return self._message(content)
         if kind == _SCHEMA:
             (number,) = struct.unpack_from('<H', content)
             self._schemas[number] = _text(content, 2)[0]
         elif kind == _CHANNEL:
             number, schema = struct.unpack_from('<HH', content)
-            self._channels[number] = (_text(content, 4)[0], self._schemas.get(schema, ''))
-        elif kind == _MESSAGE:
-            number, _, stamp_ns, _ = struct.unpack_from('<HIQQ', content)
-            if number in self._channels:
-                return SalvagedMessage(
-                    *self._channels[number], stamp_ns, _decompressed(content[22:])
-                )
+            self._channels[number] = (_text(content, 4)[0], schema)
         return None
+
+    def _message(self, content: bytes) -> SalvagedMessage | None:
+        number, _, stamp_ns, _ = struct.unpack_from('<HIQQ', content)
+        if self._channels.get(number, ('', None))[1] not in self._schemas:
+            self._look_ahead()
+        if number not in self._channels:
+            self._nameless += 1
+            return None
+        topic, schema = self._channels[number]
+        type_name = self._schemas.get(schema, '')
+        return SalvagedMessage(topic, type_name, stamp_ns, unpack_message(content[22:]))
+
+    def _look_ahead(self) -> None:
+        """Learn the names of topics and types that were lost with the chunk they stood in.
+
+        Writers repeat them behind the data, where there is no chunk around them.
+        """
+        if self._has_looked_ahead:
+            return
+        self._has_looked_ahead = True
+        for kind, content in _definitions(self._path):
+            with contextlib.suppress(struct.error, UnicodeDecodeError):  # one that is damaged too
+                self._record(kind, content)
+
+
+def _definitions(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Read the records outside of chunks, to the end of the file, that name topics and types."""
+    size = path.stat().st_size
+    with path.open('rb') as file:
+        file.seek(len(MCAP_MAGIC))
+        while len(head := file.read(9)) == 9:
+            kind, length = struct.unpack('<BQ', head)
+            if file.tell() + length > size:
+                return
+            if kind in (_SCHEMA, _CHANNEL):
+                yield kind, file.read(length)
+            else:
+                file.seek(length, os.SEEK_CUR)
 
 
 def _unpack_chunk(content: bytes) -> bytes:
@@ -196,18 +263,15 @@ def _scan_sqlite(path: Path, problems: list[str]) -> Iterator[SalvagedMessage]:
             row[0]: (row[1], row[2])
             for row in database.execute('SELECT id, name, type FROM topics')
         }
-        yield from _rows(path, database, topics, problems)
+        yield from _rows(database, topics, problems)
     except sqlite3.Error as error:
-        problems.append(f'{path}: nothing can be read: {error}')
+        problems.append(f'nothing can be read: {error}')
     finally:
         database.close()
 
 
 def _rows(
-    path: Path,
-    database: sqlite3.Connection,
-    topics: dict[int, tuple[str, str]],
-    problems: list[str],
+    database: sqlite3.Connection, topics: dict[int, tuple[str, str]], problems: list[str]
 ) -> Iterator[SalvagedMessage]:
     number = lost = 0
     # Since the last row that was read: those that could not be, and those that are not there.
@@ -230,9 +294,10 @@ def _rows(
         lost += failed + missing
         failed = missing = 0
         if row[0] not in topics:
+            lost, reason = lost + 1, 'what names the topic is lost'
             continue
         try:
-            data = _decompressed(row[2])
+            data = unpack_message(row[2])
         except Exception as error:  # noqa: BLE001, whatever the decompressor makes of it
             lost, reason = lost + 1, str(error)
             continue
@@ -241,9 +306,4 @@ def _rows(
         what = f'{lost} messages' if lost else 'no message'
         # Of rows that are not there, none is known to be lost at the end.
         end = f', and all behind number {number - failed - missing}' if failed else ''
-        problems.append(f'{path}: {what} between others lost{end}: {reason}')
-
-
-def _decompressed(data: bytes) -> bytes:
-    """Undo rosbag2's compression of single messages, of which the file itself does not tell."""
-    return DECOMPRESSORS['zstd'](data, 0) if data.startswith(ZSTD_MAGIC) else data
+        problems.append(f'{what} between others lost{end}: {reason}')

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
+from array import array
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 from rclpy.qos import QoSProfile
 
+from smoke_ros.ros.bag_files import storage_files
 from smoke_ros.ros.bag_qos import DEPTH
 from smoke_ros.ros.bags import BagMessage, BagReader, BagTopic
 from smoke_ros.ros.salvage import salvage
 
 logger = logging.getLogger(__name__)
-
-STORAGE_SUFFIXES = ('.mcap', '.db3')
 
 
 class TolerantBag:
@@ -83,15 +84,14 @@ class TolerantBag:
         if self._reader is None:
             yield from self._salvaged(topics, [])
             return
-        last_ns, at_last = -1, 0
+        read = _ReadMessages()
         try:
             for message in self._reader.messages(topics):
-                same = message.stamp_ns == last_ns
-                last_ns, at_last = message.stamp_ns, at_last + 1 if same else 1
+                read.add(message)
                 yield message
         except ValueError as error:
             self.note(str(error))
-            yield from _behind(self._salvaged(topics, self.problems), last_ns, at_last)
+            yield from read.others(self._salvaged(topics, self.problems))
 
     def _salvaged(self, topics: Collection[str], problems: list[str]) -> Iterator[BagMessage]:
         for file in self._files():
@@ -102,11 +102,7 @@ class TolerantBag:
             problems += [text for text in said if text not in problems]
 
     def _files(self) -> list[Path]:
-        if not self.path.is_dir():
-            return [self.path]
-        found = [path for path in self.path.iterdir() if path.suffix in STORAGE_SUFFIXES]
-        # drive_10 comes behind drive_9.
-        return sorted(found, key=lambda p: [int(n) for n in re.findall(r'\d+', p.stem)] or [0])
+        return storage_files(self.path) if self.path.is_dir() else [self.path]
 
     def _survey(self) -> None:
         """Find out what there is by reading all of it once."""
@@ -140,12 +136,40 @@ class TolerantBag:
             logger.warning('%s: %s', self.path, text)
 
 
-def _behind(messages: Iterator[BagMessage], last_ns: int, at_last: int) -> Iterator[BagMessage]:
-    """Leave out what was read before: all up to a time, and some of that time."""
-    for message in messages:
-        if message.stamp_ns > last_ns:
+class _ReadMessages:
+    """Which messages were read, for leaving them out later; 8 bytes for each.
+
+    Each is known by its topic and by when it was received. How many there are of each kind is all
+    that counts, not in which order they come: an index has the messages of a file in the order of
+    their times, the file itself in that of the recording, and a clock that was set back between
+    two files leads back in time in both. Of messages that agree in both, the earlier in the file
+    is read first either way.
+    """
+
+    def __init__(self) -> None:
+        self._stamps: defaultdict[str, array[int]] = defaultdict(lambda: array('Q'))
+
+    def add(self, message: BagMessage) -> None:
+        """Note a message."""
+        self._stamps[message.topic].append(_unsigned(message.stamp_ns))
+
+    def others(self, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
+        """Leave out as many messages of each topic and time as were noted."""
+        noted = {
+            topic: np.unique(np.frombuffer(stamps, np.uint64), return_counts=True)
+            for topic, stamps in self._stamps.items()
+        }
+        for message in messages:
+            if message.topic in noted:
+                stamps, counts = noted[message.topic]
+                stamp = _unsigned(message.stamp_ns)
+                at = stamps.searchsorted(np.uint64(stamp))
+                if at < len(stamps) and stamps[at] == stamp and counts[at]:
+                    counts[at] -= 1
+                    continue
             yield message
-        elif message.stamp_ns == last_ns:
-            at_last -= 1
-            if at_last < 0:
-                yield message
+
+
+def _unsigned(stamp_ns: int) -> int:
+    """Return a time as an MCAP file stores it; what is damaged may be before 1970."""
+    return stamp_ns & (1 << 64) - 1

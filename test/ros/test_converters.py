@@ -163,6 +163,16 @@ def test_several_bags_have_a_list_of_frames_each(tmp_path, capsys):
     assert 'rename bags so that their names differ' in capsys.readouterr().err
 
 
+def test_bags_may_be_named_after_days(tmp_path):
+    """What follows a folder's last dot belongs to its name, as it does with replay."""
+    days = [tmp_path / '2026.05.01', tmp_path / '2026.05.02']
+    for day in days:
+        write_small_bag(day, 1)
+    assert convert('bag2kitti', *days, tmp_path / 'out') == 0
+    lists = {path.name for path in (tmp_path / 'out/ImageSets').iterdir()}
+    assert lists == {'all.txt', '2026.05.01.txt', '2026.05.02.txt'}
+
+
 def test_a_part_without_images_is_no_success(tmp_path, caplog):
     write_small_bag(tmp_path / 'bag', 3)
     assert convert('bag2kitti', tmp_path / 'bag', tmp_path / 'out', '--start', 99) == 1

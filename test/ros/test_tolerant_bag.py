@@ -4,74 +4,52 @@ import contextlib
 import shutil
 import sqlite3
 
-import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
-import lz4.frame
 from rclpy.serialization import deserialize_message, serialize_message
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from sensor_msgs.msg import Image
+from spoilt_bags import COUNT, MAGIC, STORAGES, join, read, read_numbers, spoil_chunk, write
 
+from smoke_ros.ros.bag_frames import BagFrames, Selection
 from smoke_ros.ros.bags import BagWriter
-from smoke_ros.ros.message_types import describe
+from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
-COUNT = 12
-STORAGES = ('mcap', 'sqlite3')
 
-
-def write(path, storage='mcap', compression='', width=1000):
-    """Write images of about 300 kB that tell their number in the first byte."""
-    plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
-    writer = Writer(path, version=9, storage_plugin=plugin)
-    if compression == 'messages':
-        writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
-    elif compression:
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    description = describe(Image)
-    random = np.random.default_rng(0)
-    with writer:
-        if compression == 'lz4':
-            writer.storage.compression, writer.storage.compressor = 'lz4', lz4.frame.compress
-        topic = writer.add_connection(
-            '/image', description.name, msgdef=description.definition, rihs01=description.hash
-        )
-        for number in range(COUNT):
-            image = Image(height=300, width=width, step=width, encoding='mono8')
-            image.data = bytes([number]) + random.bytes(300 * width - 1)
-            writer.write(topic, 1000 + number, serialize_message(image))
-    return next(file for file in path.iterdir() if file.suffix != '.yaml')
-
-
-def read(path):
-    """Return the numbers of the images that can be read, and the problems."""
-    with TolerantBag(path) as bag:
-        messages = list(bag.messages(['/image']))
-        numbers = [message.decode(Image).data[0] for message in messages]
-        assert [message.stamp_ns for message in messages] == [1000 + n for n in numbers]
-        return numbers, bag.problems
+@pytest.mark.parametrize('storage', STORAGES)
+@pytest.mark.parametrize('compression', ['', 'messages', 'file'])
+def test_a_whole_bag_has_no_problems_nor_has_its_file_alone(tmp_path, storage, compression):
+    file = write(tmp_path / 'bag', storage, compression)
+    for path in (tmp_path / 'bag', file):
+        assert read(path) == (list(range(COUNT)), [])
 
 
 @pytest.mark.parametrize('storage', STORAGES)
-def test_a_whole_bag_has_no_problems(tmp_path, storage):
-    write(tmp_path / 'bag', storage)
-    assert read(tmp_path / 'bag') == (list(range(COUNT)), [])
+def test_the_stamps_of_compressed_messages_are_read_from_a_file_alone(tmp_path, storage):
+    file = write(tmp_path / 'bag', storage, 'messages')
+    with TolerantBag(file) as bag:
+        frames = BagFrames(bag, [CameraTopics('/image', False, None, None)], Selection())
+        assert [frame.stamp_ns for frame in frames] == [1000 + n for n in range(COUNT)]
 
 
 @pytest.mark.parametrize(
     ('storage', 'compression'),
-    [('mcap', ''), ('mcap', 'zstd'), ('mcap', 'lz4'), ('sqlite3', ''), ('sqlite3', 'messages')],
-)
+    [
+        ('mcap', ''), ('mcap', 'zstd'), ('mcap', 'lz4'), ('mcap', 'file'),
+        ('sqlite3', ''), ('sqlite3', 'messages'), ('sqlite3', 'file'),
+    ],
+)  # fmt: skip
 def test_a_recording_that_was_cut_off(tmp_path, storage, compression):
     file = write(tmp_path / 'bag', storage, compression)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    numbers, problems = read(tmp_path / 'bag')
-    assert numbers == list(range(len(numbers))) and COUNT // 4 <= len(numbers) < COUNT
-    assert problems and all('bag' in problem for problem in problems)
-    assert 'lost' in problems[-1]
+    for path in (tmp_path / 'bag', file):
+        numbers, problems = read(path)
+        assert numbers == list(range(len(numbers))) and COUNT // 4 <= len(numbers) < COUNT
+        assert problems and all(str(path) in problem for problem in problems)
+        assert 'lost' in problems[-1]
 
 
 @pytest.mark.parametrize(('compression', 'width'), [('', 10), ('zstd', 300), ('lz4', 300)])
@@ -92,23 +70,45 @@ def test_a_recorder_that_was_killed_leaves_no_metadata(tmp_path, storage):
     assert 'has no metadata.yaml' in problem
 
 
-MAGIC = {'zstd': b'\x28\xb5\x2f\xfd', 'lz4': b'\x04\x22\x4d\x18'}
-
-
 @pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
 def test_a_spoilt_chunk_is_left_out_and_reading_goes_on(tmp_path, compression):
     file = write(tmp_path / 'bag', 'mcap', compression)
-    data = bytearray(file.read_bytes())
-    # What a chunk begins with, or a message in it: its kind, and its length of 22 + 300 kB.
-    length = len(serialize_message(Image(data=bytes(300_000), encoding='mono8'))) + 22
-    beginning = MAGIC.get(compression, b'\x05' + length.to_bytes(8, 'little'))
-    at = data.find(beginning, len(data) // 4)
-    data[at : at + 9] = b'\xff' * 9
-    file.write_bytes(data)
+    spoil_chunk(file, 0.25, compression)
     numbers, problems = read(tmp_path / 'bag')
     assert numbers == sorted(set(numbers)) and 0 < len(numbers) < COUNT
     assert numbers[0] == 0 and numbers[-1] == COUNT - 1
     assert 'damaged after' in problems[0] and '1 damaged chunk left out' in problems[1]
+
+
+@pytest.mark.parametrize('compression', ['', 'zstd', 'lz4'])
+def test_a_spoilt_first_chunk_costs_no_other(tmp_path, compression):
+    """It has the names of the topics, which stand again behind the data."""
+    file = write(tmp_path / 'bag', 'mcap', compression)
+    spoil_chunk(file, 0, compression)
+    for path in (tmp_path / 'bag', file):
+        numbers, problems = read(path)
+        assert numbers == list(range(COUNT - len(numbers), COUNT)) and len(numbers) >= COUNT // 2
+        assert problems[1:] == [f'{file}: 1 damaged chunk left out']
+
+
+def test_messages_of_a_topic_without_a_name_are_counted(tmp_path):
+    file = write(tmp_path / 'bag', 'mcap', 'zstd')
+    spoil_chunk(file, 0)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 3 // 4])
+    counted = r'[3-9] messages left out: what names the topic is lost'
+    with pytest.raises(ValueError, match=counted):
+        read(file)
+
+
+def test_rows_of_a_topic_without_a_name_are_counted(tmp_path):
+    file = write(tmp_path / 'bag', 'sqlite3')
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute('UPDATE messages SET topic_id = 9 WHERE id IN (4, 5)')
+        database.commit()
+    (tmp_path / 'bag/metadata.yaml').unlink()
+    numbers, problems = read(tmp_path / 'bag')
+    assert numbers == [0, 1, 2, *range(5, COUNT)]
+    assert problems[-1].endswith('2 messages between others lost: what names the topic is lost')
 
 
 @pytest.mark.parametrize('storage', STORAGES)
@@ -120,9 +120,10 @@ def test_a_spoilt_message_of_many_that_are_compressed_costs_only_itself(tmp_path
     at = starts[COUNT // 2]
     data[at + 6 : at + 10] = b'\xff' * 4
     file.write_bytes(data)
-    numbers, problems = read(tmp_path / 'bag')
-    assert numbers == sorted(set(numbers)) and len(numbers) == COUNT - 1
-    assert '1 ' in problems[-1] and 'message' in problems[-1]
+    for path in (tmp_path / 'bag', file):
+        numbers, problems = read(path)
+        assert numbers == sorted(set(numbers)) and len(numbers) == COUNT - 1
+        assert '1 ' in problems[-1] and 'message' in problems[-1]
 
 
 def test_a_page_of_sqlite_that_is_spoilt_costs_what_lies_on_it(tmp_path):
@@ -187,6 +188,32 @@ def test_one_damaged_file_of_several(tmp_path):
         assert bag.topics['/image'].message_count == bag.message_count == COUNT
         assert sum(1 for _ in bag.messages(['/image'])) == COUNT
         assert any('split_9.mcap: is not an MCAP file' in problem for problem in bag.problems)
+
+
+@pytest.mark.parametrize('share', [0.0, 0.4, 0.6])
+@pytest.mark.parametrize('later_ns', [500, 1000, 1003, 2000])
+def test_a_clock_that_was_set_back_between_files_repeats_and_costs_nothing(
+    tmp_path, share, later_ns
+):
+    first = write(tmp_path / 'drive_0', 'mcap', 'zstd')
+    second = write(tmp_path / 'drive_1', 'mcap', 'zstd', first=100, first_ns=later_ns)
+    spoil_chunk(second, share)
+    with TolerantBag(join(tmp_path / 'drive', [first, second])) as bag:
+        numbers = [message.decode(Image).data[0] for message in bag.messages(['/image'])]
+    alone, _ = read_numbers(second)
+    assert COUNT // 2 <= len(alone) < COUNT
+    assert sorted(numbers) == [*range(COUNT), *alone]
+
+
+def test_a_clock_that_was_set_back_within_a_file_repeats_and_costs_nothing(tmp_path):
+    """An index is in the order of the times, a file in that of the recording."""
+    stamps = [1000, 1001, 1001, 1002, 1003, 1001, 1004, 1005, 990, 1001, 1006, 991]
+    file = write(tmp_path / 'bag', 'mcap', 'zstd', stamps=stamps)
+    spoil_chunk(file, 0.4)
+    numbers, problems = read_numbers(tmp_path / 'bag')
+    (tmp_path / 'bag/metadata.yaml').unlink()
+    assert sorted(numbers) == read_numbers(tmp_path / 'bag')[0]
+    assert COUNT // 2 <= len(numbers) < COUNT and len(problems) == 2
 
 
 def test_nothing_at_all_is_an_error(tmp_path):

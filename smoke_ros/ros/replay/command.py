@@ -193,12 +193,13 @@ def _way_of(
 
 def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     """Return what is to be replayed: with several bags, each into a folder of its own."""
+    from smoke_ros.ros.bag_files import bag_name
     from smoke_ros.ros.bag_frames import Selection
     from smoke_ros.ros.replay.labels import LabelFolder
     from smoke_ros.ros.replay.request import ReplayRequest
 
     detector = DetectorConfig(**given_options(args, EngineConfig), **given_thresholds(args))
-    names = [bag.resolve().stem if bag.is_file() else bag.resolve().name for bag in args.bags]
+    names = [bag_name(bag) for bag in args.bags]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f'bags must have different names, got {", ".join(sorted(twice))} twice')
