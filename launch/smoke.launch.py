@@ -73,8 +73,8 @@ def _arguments() -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument(
             'image', default_value='image',
-            description="topic with the images of the camera; of several, below each one's name, "
-            'or where {camera} stands for it',
+            description='topic with the images of the camera; with cameras, {camera} in it stands '
+            "for each one's name, and one without is relative, below that name",
         ),
         DeclareLaunchArgument(
             'image_transport', default_value='', choices=['', 'raw', 'compressed'],
@@ -146,9 +146,25 @@ def _inputs(given: dict[str, str]) -> list[tuple[str, str]]:
     """Return which topics the node's inputs are."""
     topics = ('image', 'camera_info')
     cameras = _cameras(given)
+    _refuse_unfit_topics({topic: given[topic] for topic in topics}, cameras)
     if not cameras:
         return [(topic, given[topic]) for topic in topics]
     return [(f'{camera}/{t}', _of_camera(given[t], camera)) for camera in cameras for t in topics]
+
+
+def _refuse_unfit_topics(topics: dict[str, str], cameras: list[str]) -> None:
+    """Raise ValueError for what makes no topic's name: rcl would not say which argument it was."""
+    for name, topic in topics.items():
+        if '{camera}' in topic and not cameras:
+            raise ValueError(
+                f"{name} has {{camera}} in it, got '{topic}': name the cameras too, such as "
+                'cameras:=front,left'
+            )
+        if topic.startswith('/') and '{camera}' not in topic and cameras:
+            raise ValueError(
+                f'{name} must have {{camera}} in it, which stands for the name of each camera, or '
+                f"not begin with a slash, where cameras are named, got '{topic}'"
+            )
 
 
 def _cameras(given: dict[str, str]) -> list[str]:

@@ -22,9 +22,10 @@ from smoke_ros.ros.camera_info import CameraSource, is_rectified
 from smoke_ros.ros.compressed import compressed_to_bgr
 from smoke_ros.ros.covariance import pose_covariance
 from smoke_ros.ros.images import BgrImage, bgr_to_image, image_to_bgr
-from smoke_ros.ros.inputs import CameraInputs, ImageMessage
+from smoke_ros.ros.inputs import CameraInputs
 from smoke_ros.ros.markers import delete_all, detections_to_markers
 from smoke_ros.ros.messages import detections_to_message
+from smoke_ros.ros.pairing import ImageMessage
 from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.statistics import FrameStatistics
 from smoke_ros.ros.throttled_log import ThrottledLog
@@ -104,11 +105,12 @@ class CameraStream:
     def start(self, put: Callable[[CameraStream, Frame], bool]) -> None:
         """Subscribe; ``put`` takes each frame and says whether it dropped one for it."""
 
-        def deliver(image: ImageMessage, info: CameraInfo | None) -> None:
-            if put(self, Frame(image, info, time.monotonic())):
+        def deliver(image: ImageMessage, info: CameraInfo | None, arrived: float) -> None:
+            if put(self, Frame(image, info, arrived)):
                 self.statistics.dropped()
 
         self.statistics = FrameStatistics()
+        self.camera = self.setup = None
         self._inputs = CameraInputs(
             self._node, self._config, self._log, folder=self._folder,
             arrived=self.statistics.arrived, deliver=deliver, refuse=self.refuse_image,
@@ -150,7 +152,9 @@ class CameraStream:
         try:
             self.camera = self._source.camera(frame.camera_info, (width, height))
         except ValueError as error:
-            self._refuse_camera(str(error), frame.camera_info)
+            info = frame.camera_info
+            uncalibrated = info is not None and info.k[0] == 0.0
+            self.refuse_image(str(error), 'camera', error=uncalibrated)
             return None
         stages = {
             'waiting': 1e3 * (begun - frame.arrived),
@@ -182,26 +186,17 @@ class CameraStream:
         self.statistics.published(stages)
         self._publish_debug_image(frame, detections)
 
-    def refuse_image(self, reason: str) -> None:
-        """Leave an image out, for a reason that is said once in a while."""
+    def refuse_image(self, reason: str, kind: str = 'image', *, error: bool = False) -> None:
+        """Leave an image out, and say why, once in a while for reasons of one kind."""
         text = f'image on {self.image_topic} left out: {reason}'
-        self._log.warning(f'image of {self.image_topic}', text)
-        self.statistics.refused(text)
+        say = self._log.error if error else self._log.warning
+        say(f'{kind} of {self.image_topic}', text)
+        self.statistics.refused(text, error=error)
 
     def fail(self, reason: str) -> None:
         """Leave an image out because something went wrong on this side."""
-        if not self._node.context.ok():
-            return  # ROS was shut down under it, which is no failure
-        text = f'image on {self.image_topic} left out: {reason}'
-        self._log.error(f'failure on {self.image_topic}', text)
-        self.statistics.refused(text, error=True)
-
-    def _refuse_camera(self, reason: str, info: CameraInfo | None) -> None:
-        uncalibrated = info is not None and info.k[0] == 0.0
-        text = f'image on {self.image_topic} left out: {reason}'
-        say = self._log.error if uncalibrated else self._log.warning
-        say(f'camera of {self.image_topic}', text)
-        self.statistics.refused(text, error=uncalibrated)
+        if self._node.context.ok():  # otherwise ROS was shut down under it, which is no failure
+            self.refuse_image(reason, 'failure', error=True)
 
     def _publish_markers(self, header: Header, detections: Sequence[Detection3D]) -> None:
         if not self._markers.get_subscription_count():

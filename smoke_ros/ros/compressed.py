@@ -6,13 +6,11 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage
 
-from smoke_ros.ros.images import PACKED, BgrImage
+from smoke_ros.ros.images import PACKED, BgrImage, scale_to_8_bits
 
-#: What a file begins with, and what its last bytes must hold if it is whole.
-_JPEG = (b'\xff\xd8', b'\xff\xd9')
-_PNG = (b'\x89PNG', b'IEND')
-#: How far before the end that may be: cameras pad their JPEGs.
-_TAIL_BYTES = 4096
+#: What a file begins with, what its data begins with, and what follows on that if it is whole.
+_JPEG = (b'\xff\xd8', b'\xff\xda', b'\xff\xd9')
+_PNG = (b'\x89PNG', b'IDAT', b'IEND')
 
 
 def compressed_to_bgr(message: CompressedImage) -> BgrImage:
@@ -44,28 +42,36 @@ def compressed_to_bgr(message: CompressedImage) -> BgrImage:
     if pixels is None:
         raise ValueError(f'{data.size} bytes of format {message.format!r} are not an image')
     if pixels.dtype != np.uint8:
-        pixels = _to_8_bits(pixels, encoding.strip(), message.format)
+        _refuse_depth(pixels, encoding.strip(), message.format)
+        pixels = scale_to_8_bits(pixels)
     conversion = _conversion_to_bgr(pixels, encoding.strip(), stored)
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
 
 
 def _check_whole(data: np.ndarray, name: str) -> None:
-    """Refuse a file whose end is missing: decoders fill up what is not there with grey."""
+    """Refuse a file whose end is missing: decoders fill up what is not there with grey.
+
+    Any padding may follow the end. That of a JPEG's preview does not count: data follow on it.
+    """
     if not data.size:
         raise ValueError(f'the image of format {name!r} has no data')
-    begin, tail = data[:4].tobytes(), data[-_TAIL_BYTES:].tobytes()
-    for start, end in (_JPEG, _PNG):
-        if begin.startswith(start) and end not in tail:
+    file = data.tobytes()
+    for start, data_start, end in (_JPEG, _PNG):
+        if file.startswith(start) and not _is_ended(file, data_start, end):
             raise ValueError(f'the image of format {name!r} is cut off after {data.size} bytes')
 
 
-def _to_8_bits(pixels: np.ndarray, encoding: str, name: str) -> BgrImage:
+def _is_ended(file: bytes, data_start: bytes, end: bytes) -> bool:
+    at = file.rfind(end)
+    return at >= 0 and data_start not in file[at:]
+
+
+def _refuse_depth(pixels: np.ndarray, encoding: str, name: str) -> None:
     if pixels.dtype != np.uint16 or not encoding.endswith('16'):
         raise ValueError(
             f'format {name!r} holds values of type {pixels.dtype}, as depth images do; expected '
             '8 bits, or 16 bits of an encoding such as mono16'
         )
-    return cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
 
 
 def _conversion_to_bgr(pixels: BgrImage, encoding: str, stored: str) -> int | None:

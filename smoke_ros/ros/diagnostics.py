@@ -26,7 +26,7 @@ class Health:
 
     #: Label of the lifecycle state, such as 'active'.
     state: str
-    #: Why the node could not be configured; '' where it could.
+    #: Why the node could not be configured or activated; '' where it could.
     failure: str = ''
     #: Why no frames come; '' where they do.
     missing: str = ''
@@ -55,14 +55,14 @@ class HealthReporter:
         state
             Label of the node's lifecycle state.
         failure
-            Why it could not be configured, or ''.
+            Why it could not be configured or activated, or ''.
         streams
             The node's cameras.
         detector
             What serves them; None where no model is loaded.
         """
         facts = _detector_facts(detector)
-        statuses = [self._stream_status(state, stream, facts) for stream in streams]
+        statuses = [self._stream_status(state, failure, stream, facts) for stream in streams]
         if not streams:
             name = self._name(self._node.resolve_topic_name('image'))
             nothing = FrameStatistics().report()
@@ -71,14 +71,14 @@ class HealthReporter:
         self._publisher.publish(DiagnosticArray(header=header, status=statuses))
 
     def _stream_status(
-        self, state: str, stream: CameraStream, facts: Mapping[str, str]
+        self, state: str, failure: str, stream: CameraStream, facts: Mapping[str, str]
     ) -> DiagnosticStatus:
         missing, silent = stream.missing_input()
         self._warn_of(stream.image_topic, missing, silent)
         warning, camera_facts = _describe_camera(stream)
         return _make_status(
             self._name(stream.image_topic),
-            Health(state, '', missing, silent, warning),
+            Health(state, failure, missing, silent, warning),
             stream.statistics.report(),
             {**facts, **camera_facts},
         )

@@ -163,7 +163,7 @@ def _to_8_bits(pixels: np.ndarray, encoding: str) -> BgrImage:
         return pixels
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('='))
     if pixels.dtype == np.uint16:
-        return cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
+        return scale_to_8_bits(pixels)
     low, high = pixels.min(), pixels.max()
     if not (low >= 0.0 and high <= 1.0):  # also refuses NaN
         raise ValueError(
@@ -171,6 +171,11 @@ def _to_8_bits(pixels: np.ndarray, encoding: str) -> BgrImage:
             'is it a depth image?'
         )
     return cv2.convertScaleAbs(pixels, alpha=255.0)
+
+
+def scale_to_8_bits(pixels: np.ndarray) -> BgrImage:
+    """Scale 16-bit values to 8 bits, over their whole range."""
+    return cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
 
 
 def _planar_to_bgr(message: Image) -> BgrImage:

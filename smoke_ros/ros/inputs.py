@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
 
-import message_filters
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_policy_name_from_kind
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from smoke_ros.config.node import NodeConfig
+from smoke_ros.ros.pairing import ImageMessage, Pairing
 from smoke_ros.ros.qos import camera_info_profile, image_profile, mismatch_text
 from smoke_ros.ros.stamps import stamp_ns
 from smoke_ros.ros.throttled_log import ThrottledLog
@@ -24,8 +22,6 @@ try:
 except ImportError:  # before ROS 2 Iron
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-ImageMessage: TypeAlias = Image | CompressedImage
-
 #: A stamp that lies further back than this is a clock that was set back, a bag that starts anew or
 #: a simulation that was reset; one that lies less far back is a frame that came out of order.
 CLOCK_RESET_NS = 1_000_000_000
@@ -34,6 +30,8 @@ CLOCK_RESET_NS = 1_000_000_000
 SILENCE_S = 5.0
 #: An image that has waited this long for its camera info will not get one.
 PAIRING_S = 0.5
+#: Why an image is left out where nothing better is known.
+NO_CAMERA_INFO = 'no camera info came for it'
 
 
 class CameraInputs:
@@ -52,9 +50,10 @@ class CameraInputs:
     arrived
         Called with every image, before it is known whether there is a camera info for it.
     deliver
-        Called with an image and its camera info (None where a calibration file stands for it).
+        Called with an image, its camera info (None where a calibration file stands for it) and
+        when the image arrived (a monotonic time in seconds).
     refuse
-        Called with the reason where an image cannot be used.
+        Called with the reason where an image cannot be used, and what kind of reason that is.
 
     Raises
     ------
@@ -70,8 +69,8 @@ class CameraInputs:
         *,
         folder: str = '',
         arrived: Callable[[], None],
-        deliver: Callable[[ImageMessage, CameraInfo | None], None],
-        refuse: Callable[[str], None],
+        deliver: Callable[[ImageMessage, CameraInfo | None, float], None],
+        refuse: Callable[[str, str], None],
     ) -> None:
         self._node = node
         self._config = config
@@ -92,7 +91,7 @@ class CameraInputs:
         self._last_heard: dict[str, float] = {}
         #: What publishers of a topic do not offer, by topic.
         self._mismatches: dict[str, str] = {}
-        self._reset_synchroniser()
+        self._reset_pairing()
         self._started = time.monotonic()
         #: When the first image came that has found no camera info, if there is one.
         self._unpaired_since: float | None = None
@@ -143,6 +142,8 @@ class CameraInputs:
                 '(of one that is published once, before: set qos_durability to transient_local '
                 'and sync to latest)'
             )
+        if lag := self._pairing.lag():
+            return lag
         if self._config.sync == 'exact':
             return (
                 'images and camera infos arrive, but no two have the same stamp: set sync to '
@@ -150,7 +151,8 @@ class CameraInputs:
             )
         return (
             'images and camera infos arrive, but no two have stamps within '
-            f'{self._config.sync_slop:g} s: set sync_slop higher, or sync to latest'
+            f'{self._config.sync_slop:g} s: set sync_slop higher, to half the time between two '
+            'images at most, or sync to latest'
         )
 
     def _subscribe(
@@ -171,21 +173,11 @@ class CameraInputs:
         )
         self._subscriptions.append(subscription)
 
-    def _reset_synchroniser(self) -> None:
+    def _reset_pairing(self) -> None:
         """Forget all messages that wait for their counterpart."""
-        self._images = message_filters.SimpleFilter()
-        self._camera_infos = message_filters.SimpleFilter()
-        filters, config = [self._images, self._camera_infos], self._config
-        #: Stamps of images that wait for their camera info, and whether one has found it.
-        self._waiting: deque[int] = deque(maxlen=config.sync_queue)
-        self._has_paired = False
-        if config.sync == 'approximate':
-            synchroniser = message_filters.ApproximateTimeSynchronizer(
-                filters, config.sync_queue, config.sync_slop
-            )
-        else:
-            synchroniser = message_filters.TimeSynchronizer(filters, config.sync_queue)
-        synchroniser.registerCallback(self._pass_on)
+        self._pairing = Pairing(
+            self._config, self._pass_on, lambda: self._refuse(NO_CAMERA_INFO, 'camera info')
+        )
 
     def _heard(self, topic: str) -> float:
         """Note that something came, from a publisher that offers what is asked for; say when."""
@@ -199,53 +191,42 @@ class CameraInputs:
         try:
             in_order = self._is_in_order(self.image_topic, message)
         except ValueError as error:
-            self._refuse(str(error))
+            self._refuse(str(error), 'stamp')
             return
         if not in_order:
-            self._refuse('it is older than the one before it')
+            self._refuse('it is older than the one before it', 'order')
             return
         if self._unpaired_since is None:
             self._unpaired_since = now
         if not self._needs_camera_info:
-            self._pass_on(message, None)
+            self._pass_on(message, None, now)
         elif self._config.sync != 'latest':
-            self._waiting.append(stamp_ns(message.header.stamp))
-            self._images.signalMessage(message)
+            if self._pairing.add_image(message, now):
+                # Of one kind with what the diagnostics say of it: one line in the log is enough.
+                self._refuse(self.problem() or NO_CAMERA_INFO, 'input')
         elif self._latest_info is not None:
-            self._pass_on(message, self._latest_info)
+            self._pass_on(message, self._latest_info, now)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._heard(self.camera_info_topic)
-        self._latest_info = message
+        topic = self.camera_info_topic
+        self._heard(topic)
         try:
-            self._is_in_order(self.camera_info_topic, message)
+            self._is_in_order(topic, message)
         except ValueError as error:
-            self._log.warning('camera info', f'camera info left out: {error}')
+            self._log.warning(f'stamp of {topic}', f'camera info on {topic} left out: {error}')
             return
+        self._latest_info = message
         if self._config.sync != 'latest':
-            self._camera_infos.signalMessage(message)
+            self._pairing.add_info(message)
 
-    def _pass_on(self, image: ImageMessage, info: CameraInfo | None) -> None:
+    def _pass_on(self, image: ImageMessage, info: CameraInfo | None, arrived: float) -> None:
         self._unpaired_since = None
-        if self._waiting:
-            self._leave_older_ones_out(stamp_ns(image.header.stamp))
-        self._deliver(image, info)
-
-    def _leave_older_ones_out(self, stamp_ns: int) -> None:
-        """Refuse the images before the one that is passed on: camera infos come in order."""
-        lost = sum(each < stamp_ns for each in self._waiting)
-        self._waiting = deque(
-            (each for each in self._waiting if each > stamp_ns), self._config.sync_queue
-        )
-        if self._has_paired:  # Before, the camera info may not have been there yet.
-            for _ in range(lost):
-                self._refuse('no camera info came for it')
-        self._has_paired = True
+        self._deliver(image, info, arrived)
 
     def _is_in_order(self, topic: str, message: ImageMessage | CameraInfo) -> bool:
         """Return whether a message is to be used, going by the stamp of the one before it.
 
-        Where time has gone back, what waits in the synchroniser would stand in the way of
+        Where time has gone back, what waits for its counterpart would stand in the way of
         everything that is still to come.
         """
         stamp = message.header.stamp
@@ -256,7 +237,7 @@ class CameraInputs:
         self._newest_stamp_ns[topic] = now_ns
         if now_ns >= before_ns:
             return True
-        self._reset_synchroniser()
+        self._reset_pairing()
         if before_ns - now_ns < CLOCK_RESET_NS:
             return False
         # The other topic follows, and must not reset once more what begins here.
@@ -274,8 +255,12 @@ class CameraInputs:
         expected = f'sensor_msgs/msg/{self._image_type.__name__}'
         types = {publisher.topic_type for publisher in publishers}
         if expected not in types:
+            remedy = 'set image_transport to match'
+            if self._config.image_transport == 'compressed':
+                # For image_transport, a camera has one name, that of its raw images.
+                remedy = f"remap 'image' to {self.image_topic}/compressed, or {remedy}"
             return (
                 f'no images: {self.image_topic} carries {", ".join(sorted(types))}, expected '
-                f'{expected}; set image_transport to match'
+                f'{expected}; {remedy}'
             )
         return self._mismatches.get(self.image_topic, f'no images arrive on {self.image_topic}')

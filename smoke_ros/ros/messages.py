@@ -143,6 +143,9 @@ def vision_info(header: Header, label_topic: str) -> VisionInfo:
 
 
 def label_info(header: Header, classes: Sequence[str], threshold: float) -> LabelInfo:
-    """List the classes that may be published, and the lowest score with which one is."""
+    """List the classes of a model, and the lowest score with which one is published.
+
+    All are listed, also those that the node leaves out, so that each keeps its number.
+    """
     entries = [VisionClass(class_id=n, class_name=name) for n, name in enumerate(classes)]
     return LabelInfo(header=header, class_map=entries, threshold=threshold)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 import time
 import traceback
@@ -31,7 +30,7 @@ from smoke_ros.ros.diagnostics import HealthReporter
 from smoke_ros.ros.messages import label_info, vision_info
 from smoke_ros.ros.parameters import Settings, declare_parameters, refuse_empty
 from smoke_ros.ros.pipeline import Pipeline
-from smoke_ros.ros.process import RosLogHandler, init, spin
+from smoke_ros.ros.process import init, pass_log_on, spin
 from smoke_ros.ros.qos import LATCHED
 from smoke_ros.ros.signals import StopSignals
 from smoke_ros.ros.throttled_log import ThrottledLog
@@ -133,6 +132,7 @@ class SmokeNode(LifecycleNode):
             self._stop()
             super().on_deactivate(state)
             self._report_failure('cannot be activated', error)
+            self._enter('inactive')
             return TransitionCallbackReturn.FAILURE
         # Last: who waits for them, as demo.launch.py does, sends images next.
         self._publish_class_names()
@@ -160,6 +160,7 @@ class SmokeNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release the model and the topics of the cameras."""
         self._release()
+        self._failure = ''
         self._enter('unconfigured')
         return super().on_cleanup(state)
 
@@ -244,7 +245,8 @@ class SmokeNode(LifecycleNode):
         settings, classes = self._settings, self._detector.model.classes
         self._vision_info.publish(vision_info(header, self._label_info.topic_name))
         thresholds = settings.detector.thresholds(classes)
-        self._label_info.publish(label_info(header, classes, min(thresholds.values())))
+        lowest = min(thresholds[name] for name in settings.node.selected(classes))
+        self._label_info.publish(label_info(header, classes, lowest))
 
     def _on_set_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         try:
@@ -325,7 +327,7 @@ def main(
         executor = init(args)
         with signals.raising():
             node = SmokeNode(load_detector=signals.restoring()(load_detector))
-            logging.getLogger('smoke_ros').addHandler(RosLogHandler(node.get_logger()))
+            pass_log_on(node.get_logger())
             if node.start():
                 spin(node, executor, signals)
             elif rclpy.ok():

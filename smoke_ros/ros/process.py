@@ -50,6 +50,16 @@ def spin(node: Node, executor: SingleThreadedExecutor, signals: StopSignals) -> 
                 log.error('callback', f'a callback failed: {type(error).__name__}: {error}')
 
 
+def pass_log_on(logger: RcutilsLogger) -> None:
+    """Pass the library's log on to a node's, with what is only told (INFO).
+
+    That is where an engine says that it is being built, which takes minutes.
+    """
+    library = logging.getLogger('smoke_ros')
+    library.setLevel(logging.INFO)
+    library.addHandler(RosLogHandler(logger))
+
+
 class RosLogHandler(logging.Handler):
     """Passes the library's log on to a node's."""
 

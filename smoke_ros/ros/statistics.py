@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: What a frame goes through, in order; `total` is from its arrival to its publication, `stamp`
-#: from the stamp in its header to its publication.
+#: What a frame goes through, in order; it is `waiting` for its camera info, then for its turn.
+#: `total` is from its arrival to its publication, `stamp` from the stamp in its header to there.
 STAGES = (
     'waiting', 'convert', 'preprocess', 'network', 'decode', 'publish', 'total', 'stamp',
     'debug_image',

@@ -179,6 +179,26 @@ def test_several_cameras(installed, tmp_path):
     } <= set(call['arguments'])  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (
+            ['image:=/rig/{camera}/image_rect'],
+            "image has {camera} in it, got '/rig/{camera}/image_rect': name the cameras too",
+        ),
+        (
+            ['cameras:=front,left', 'camera_info:=/camera_info', 'image:={camera}/image'],
+            'camera_info must have {camera} in it, which stands for the name of each camera, or '
+            "not begin with a slash, where cameras are named, got '/camera_info'",
+        ),
+    ],
+)
+def test_topics_that_do_not_fit_the_cameras_are_refused(installed, arguments, words):
+    call = installed.add_recorder('lib/smoke_ros/smoke_node')
+    assert words in installed.run('smoke.launch.py', *arguments)
+    assert not call.exists()
+
+
 @pytest.mark.parametrize('argument', ['rviz:=perhaps', 'use_sim_time:=1', 'log_level:=loud'])
 def test_a_wrong_value_is_refused(installed, argument):
     call = installed.add_recorder('lib/smoke_ros/smoke_node')

@@ -1,5 +1,6 @@
 """The node's main with a stand-in for the detector: python fake_node.py KIND --ros-args ..."""
 
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,12 @@ def load_slowly(*_, **__):
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         time.sleep(0.01)
+    return FakeDetector()
+
+
+def load_tellingly(*_, **__):
+    """Say what the library says where an engine has to be built first."""
+    logging.getLogger('smoke_ros.engines.some_engine').info('building takes some minutes')
     return FakeDetector()
 
 
@@ -60,6 +67,7 @@ LOADERS = {
     'fake': lambda *_, **__: FakeDetector(),
     'busy': lambda *_, **__: BusyDetector(),
     'slow': load_slowly,
+    'telling': load_tellingly,
     'early': load_slowly,
     'converted_loading': convert_the_interrupt(load_slowly),
     'converted_spinning': lambda *_, **__: FakeDetector(),

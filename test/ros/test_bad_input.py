@@ -113,6 +113,22 @@ def test_an_8k_image(start_node, make):
     assert bench.detector.images[-1].shape == (5760, 7680, 3)
 
 
+def test_reasons_do_not_hide_each_other(start_node, make):
+    bench = start_node(warning_period=1000.0)
+    bench.connect()
+    assert bench.answer(5.0) is not None
+    bench.send(4.9)
+    assert bench.wait(lambda: bench.statistics().frames_refused == 1)
+    bench.send(6.0, image=make.image(6.0, encoding='bgr9'))
+    assert bench.wait(lambda: bench.statistics().frames_refused == 2)
+    odd = make.image(7.0)
+    odd.header.stamp.sec = -5
+    bench.images.publish(odd)
+    assert bench.wait(lambda: bench.statistics().frames_refused == 3)
+    for words in ('it is older', 'unknown encoding', 'is not a time'):
+        assert bench.log.has('warning', words), words
+
+
 def test_warnings_are_throttled_and_counted(start_node, make):
     bench = start_node(warning_period=1000.0)
     bench.connect()

@@ -90,10 +90,25 @@ def test_refuses_a_size_beyond_all_reason():
         compressed_to_bgr(message)
 
 
-def test_accepts_padding_after_a_jpeg():
-    message = compressed(IMAGE, '.jpg', 'jpeg')
-    message.data = bytes(message.data) + bytes(100)
+@pytest.mark.parametrize('padding', [bytes(100), bytes(100_000), b'\xff' * 8192])
+@pytest.mark.parametrize('kind', ['.png', '.jpg'])
+def test_accepts_padding(kind, padding):
+    message = compressed(IMAGE, kind, kind[1:])
+    message.data = bytes(message.data) + padding
     assert compressed_to_bgr(message).shape == IMAGE.shape
+
+
+def test_the_end_of_a_preview_inside_a_jpeg_is_not_the_end_of_the_image():
+    noise = np.random.default_rng(0).integers(0, 255, (99, 99, 3))
+    data = bytes(compressed(noise, '.jpg', '').data)
+    preview = bytes(compressed(GREY, '.jpg', '').data)
+    segment = b'\xff\xe1' + (len(preview) + 2).to_bytes(2, 'big') + preview
+    with_preview = data[:2] + segment + data[2:]
+    whole = compressed_to_bgr(CompressedImage(format='jpeg', data=with_preview))
+    assert whole.shape == (99, 99, 3)
+    cut = with_preview[: len(with_preview) - 1000] + bytes(500)
+    with pytest.raises(ValueError, match=f'cut off after {len(cut)} bytes'):
+        compressed_to_bgr(CompressedImage(format='jpeg', data=cut))
 
 
 @pytest.mark.parametrize(('data', 'words'), [(b'', 'has no data'), (b'abc', '3 bytes .* not an')])

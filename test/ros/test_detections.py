@@ -127,6 +127,10 @@ def test_late_subscribers_get_the_class_names(start_node):
     assert bench.wait(lambda: labels[-1].threshold == 0.5)
     bench.node.set_parameters([Parameter('class_thresholds', value=['Cyclist=0.125'])])
     assert bench.wait(lambda: labels[-1].threshold == 0.125)
+    # Of a class that is not published, the threshold is nobody's.
+    bench.node.set_parameters([Parameter('classes', value=['Car'])])
+    assert bench.wait(lambda: labels[-1].threshold == 0.5)
+    assert len(labels[-1].class_map) == 3
 
 
 def test_markers_follow_the_detections_and_are_cleared(start_node):

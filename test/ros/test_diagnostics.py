@@ -90,6 +90,36 @@ def test_a_failed_configuration_is_an_error(start_node):
     assert 'cannot be configured: classes must be of' in bench.status().message
 
 
+def test_a_failed_activation_is_an_error_until_it_is_cleaned_up(start_node, monkeypatch):
+    bench = start_node(activate=False, autostart=False)
+    bench.diagnostics = bench.listen(DiagnosticArray, '/diagnostics')
+    bench.node.trigger_configure()
+
+    def refuse(*_, **__):
+        raise ValueError('image and camera_info are one topic')
+
+    monkeypatch.setattr('smoke_ros.ros.camera_stream.CameraInputs', refuse)
+    bench.node.trigger_activate()
+    assert bench.wait(lambda: bench.status().level == Status.ERROR)
+    assert bench.status().message == 'cannot be activated: image and camera_info are one topic'
+    assert bench.values()['state'] == 'inactive'
+    bench.node.trigger_cleanup()
+    assert bench.wait(lambda: bench.status().message == 'unconfigured')
+    assert bench.status().level == Status.OK
+
+
+def test_a_camera_is_forgotten_when_the_node_is_activated_again(start_node):
+    bench = start_node()
+    bench.connect()
+    assert bench.answer(1.0) is not None
+    assert bench.wait(lambda: bench.values().get('camera') == '64x48 pixels, raw')
+    bench.node.trigger_deactivate()
+    bench.node.trigger_activate()
+    assert bench.wait(lambda: bench.values()['state'] == 'active')
+    assert bench.wait(lambda: bench.values()['frames_in'] == '0')
+    assert bench.values()['camera'] == 'none yet'
+
+
 def test_frames_stages_and_camera(start_node):
     bench = start_node()
     bench.connect()

@@ -1,5 +1,6 @@
 """How an image finds its camera info, over DDS."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ pytest.importorskip('rclpy')
 from fake_detector import FakeDetector
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
 
 from smoke_ros.ros import inputs
 from smoke_ros.ros.node import SmokeNode
@@ -198,6 +200,86 @@ def test_images_whose_camera_info_is_lost_are_counted(start_node, make):
     assert bench.fresh_status().level == b'\x01'
 
 
+def receive(bench, message):
+    """Hand the node a message at once: over DDS, two topics may overtake each other."""
+    is_info = isinstance(message, CameraInfo)
+    receiver = bench.node._streams[0]._inputs
+    (receiver._on_camera_info if is_info else receiver._on_image)(message)
+
+
+@pytest.mark.parametrize('sync', ['exact', 'approximate'])
+@pytest.mark.parametrize('late', ['images', 'camera infos'])
+def test_what_comes_too_late_for_the_queue_is_counted_and_said_with_the_remedy(
+    start_node, make, monkeypatch, sync, late
+):
+    monkeypatch.setattr(inputs, 'PAIRING_S', 0.0)
+    bench = start_node(sync=sync, sync_queue=3, warning_period=0.0)
+    first, second = make.camera_info, make.image
+    if late == 'camera infos':
+        first, second = second, first
+    for number in range(12):
+        receive(bench, first(1.0 + number))
+        if number >= 4:
+            receive(bench, second(1.0 + number - 4))
+    report = bench.statistics()
+    images = 8 if late == 'images' else 12
+    # Those that wait at the end are not lost yet.
+    assert (report.frames_in, report.frames_out, report.frames_refused) == (images, 0, images - 3)
+    problem, is_silent = bench.node._streams[0].missing_input()
+    assert not is_silent
+    assert problem.startswith(f'{late} come later than their ')
+    assert problem.endswith('of which only 3 wait for them: set sync_queue higher')
+    assert bench.log.has('warning', f'image on /image left out: {late} come later than their')
+
+
+def test_images_for_which_no_camera_info_comes_are_counted(start_node, make):
+    bench = start_node(sync='exact', sync_queue=2)
+    for number in range(5):
+        receive(bench, make.image(1.0 + number))
+    assert bench.statistics().frames_refused == 3
+
+
+def test_detections_never_run_backwards_and_no_frame_counts_twice(start_node, make):
+    bench = start_node(sync='approximate', sync_slop=0.1)
+    bench.connect()
+    # The first camera info is nearer to the second image; the last one finds but the first.
+    for message in (
+        make.image(1.0), make.image(1.033), make.camera_info(1.02),
+        make.image(1.067), make.camera_info(1.053), make.camera_info(1.087),
+    ):  # fmt: skip
+        receive(bench, message)
+        time.sleep(0.05)  # the worker passes over a frame where the next one is there already
+    receive(bench, make.image(2.0))
+    receive(bench, make.camera_info(2.0))
+    assert bench.wait(lambda: 2.0 in stamps(bench))
+    assert stamps(bench) == [1.033, 1.067, 2.0]
+    report = bench.statistics()
+    assert (report.frames_in, report.frames_out, report.frames_refused) == (4, 3, 0)
+
+
+def test_the_time_that_an_image_waits_for_its_camera_info_is_part_of_its_latency(start_node, make):
+    bench = start_node(sync='exact')
+    receive(bench, make.image(1.0))
+    time.sleep(0.3)
+    receive(bench, make.camera_info(1.0))
+    assert bench.wait(lambda: bench.statistics().frames_out == 1)
+    latencies = bench.statistics().latencies
+    assert latencies['waiting'].mean_ms >= 300.0
+    assert latencies['total'].mean_ms >= 300.0
+
+
+def test_a_camera_info_with_an_impossible_stamp_is_not_used(start_node, make):
+    bench = start_node(sync='latest')
+    odd = make.camera_info(1.0)
+    odd.header.stamp.sec = -5
+    receive(bench, odd)
+    receive(bench, make.image(2.0))
+    assert bench.log.has('warning', 'camera info on /camera_info left out: the stamp -5 s')
+    receive(bench, make.camera_info(2.0))
+    receive(bench, make.image(3.0))
+    assert bench.wait(lambda: bench.statistics().frames_out == 1)
+
+
 @pytest.mark.parametrize(('queue', 'answered'), [(3, [2.0, 3.0, 4.0]), (10, [1.0, 2.0, 3.0, 4.0])])
 def test_as_many_images_wait_for_their_camera_info_as_the_queue_holds(
     start_node, make, queue, answered
@@ -292,6 +374,26 @@ def test_stamps_that_never_meet_are_said_with_the_remedy(start_node, make):
 
 
 @pytest.mark.parametrize(
+    ('sync', 'words'),
+    [
+        ('exact', 'no two have the same stamp: set sync to approximate or latest'),
+        ('approximate', 'set sync_slop higher, to half the time between two images at most'),
+    ],
+)
+@pytest.mark.parametrize('offset_s', [0.4, -1000.0, 1000.0])
+def test_stamps_of_two_clocks_are_not_taken_for_late_ones(
+    start_node, make, monkeypatch, sync, words, offset_s
+):
+    monkeypatch.setattr(inputs, 'PAIRING_S', 0.0)
+    bench = start_node(sync=sync, sync_queue=3)
+    for number in range(10):
+        receive(bench, make.camera_info(2000.0 + offset_s + number))
+        receive(bench, make.image(2000.0 + number))
+    assert words in bench.node._streams[0].missing_input()[0]
+    assert bench.statistics().frames_refused == 7
+
+
+@pytest.mark.parametrize(
     ('types', 'words'),
     [
         (
@@ -302,7 +404,16 @@ def test_stamps_that_never_meet_are_said_with_the_remedy(start_node, make):
     ],
 )
 def test_silent_publishers_are_looked_at(start_node, monkeypatch, types, words):
-    bench = start_node()
+    check_that_it_is_said(start_node(), monkeypatch, types, words)
+
+
+def test_the_topic_of_raw_images_is_told_from_that_of_compressed_ones(start_node, monkeypatch):
+    bench = start_node(image_transport='compressed')
+    words = "remap 'image' to /image/compressed, or set image_transport to match"
+    check_that_it_is_said(bench, monkeypatch, ['sensor_msgs/msg/Image'], words)
+
+
+def check_that_it_is_said(bench, monkeypatch, types, words):
     publishers = [SimpleNamespace(topic_type=name) for name in types]
     monkeypatch.setattr(bench.node, 'get_publishers_info_by_topic', lambda topic: publishers)
     monkeypatch.setattr(inputs, 'SILENCE_S', 0.0)

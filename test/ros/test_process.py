@@ -152,6 +152,13 @@ def test_a_signal_ends_the_node_in_any_state(start, kind, arguments, state, numb
         assert word not in running.output
 
 
+def test_the_librarys_log_is_the_nodes(start):
+    running = start('telling')
+    running.wait_for('active: waiting for images')
+    lines = running.output.splitlines()
+    assert any('[INFO]' in line and 'building takes some minutes' in line for line in lines)
+
+
 def test_a_signal_before_there_is_a_node(start):
     running = start('early')
     assert running.exit_code() == 0, running.output
