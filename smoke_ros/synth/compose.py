@@ -113,22 +113,27 @@ def compose(
             turn = float(rng.uniform(-LARGEST_TURN, LARGEST_TURN))
     own_speed = density.own_speed
     travel_m = own_speed * density.duration_s
-    street = draw_street(rng, kind, travel_m=travel_m, eventful=has_crossing)
+    street = draw_street(
+        rng, kind, travel_m=travel_m, duration_s=density.duration_s, eventful=has_crossing
+    )
     own_lane = street.lanes[int(rng.choice([i for i, lane in enumerate(street.lanes)
                                             if lane.direction > 0]))]  # fmt: skip
     own = Motion(
-        street.centreline, 0.0, own_lane.offset + float(rng.normal(0.0, 0.25)), own_speed, turn,
+        street, 0.0, own_lane.offset + float(rng.normal(0.0, 0.25)), own_speed, turn,
     )  # fmt: skip
     crowd = Crowd(times)
+    surroundings = furnish(street, props, rng)
+    for prop in surroundings:
+        crowd.avoid(prop)
     middle = Motion(
-        street.centreline, OWN_MIDDLE_M * math.cos(turn), own.d + OWN_MIDDLE_M * math.sin(turn),
+        street, OWN_MIDDLE_M * math.cos(turn), own.d + OWN_MIDDLE_M * math.sin(turn),
         own_speed, turn,
     )  # fmt: skip
     crowd.reserve(middle, OWN_LENGTH_M, OWN_WIDTH_M)
     fill_street(street, own_lane, cast, density, crowd, rng)
     return Composition(
         build_ground(street, rng),
-        furnish(street, props, rng),
+        surroundings,
         crowd.actors,
         draw_light(rng),
         camera or draw_camera(config, rng),

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.scene import Instance, Mesh
-from smoke_ros.synth.street import Centreline, Generator, Street, Strip
+from smoke_ros.synth.street import CORNER_M, LAND_M, Centreline, Generator, Street, Strip
 
-#: Heights above one another, metres, that keep surfaces apart where they overlap.
-LAND_M, CORNER_M, SIDE_STREET_M, PAINT_M = -0.06, -0.04, -0.02, 0.012
+#: How high paint lies on the carriageway, metres.
+PAINT_M = 0.012
 
 #: Linear reflectances: the darkest and the lightest that a surface has.
 REFLECTANCES = {
@@ -67,9 +67,9 @@ def build_ground(street: Street, rng: Generator) -> list[Instance]:
     """Return the land, the street with its side streets, and what is painted on them."""
     meshes = [_land(street.centreline, rng)]
     colours = {name: _draw_reflectance(name, rng) for name in REFLECTANCES}
-    meshes += _surfaces(street, colours, 0.0, rng)
+    meshes += _surfaces(street, colours, rng)
     for _, other in street.crossings:
-        meshes += _surfaces(other, colours, SIDE_STREET_M, rng)
+        meshes += _surfaces(other, colours, rng)
     paint = _paint(street, rng)
     for _, other in street.crossings:
         paint += _paint(other, rng)
@@ -100,9 +100,7 @@ def _land(line: Centreline, rng: Generator) -> Mesh:
     )
 
 
-def _surfaces(
-    street: Street, reflectances: dict[str, FloatArray], height: float, rng: Generator
-) -> list[Mesh]:
+def _surfaces(street: Street, reflectances: dict[str, FloatArray], rng: Generator) -> list[Mesh]:
     """Make one mesh for each surface of a street."""
     strips = list(street.strips)
     if street.crossings:
@@ -114,7 +112,7 @@ def _surfaces(
             quad
             for strip in strips
             if strip.surface == surface
-            for quad in _strip(street, strip, reflectances[surface], height, rng)
+            for quad in _strip(street, strip, reflectances[surface], rng)
         ]
         joined = Quads(
             np.concatenate([quad.corners for quad in quads]),
@@ -125,14 +123,12 @@ def _surfaces(
     return meshes
 
 
-def _strip(
-    street: Street, strip: Strip, reflectance: FloatArray, height: float, rng: Generator
-) -> list[Quads]:
+def _strip(street: Street, strip: Strip, reflectance: FloatArray, rng: Generator) -> list[Quads]:
     """Make a strip's top, and its sides where it is raised."""
-    s = _stations(street.centreline.length, [edge for gap in street.gaps for edge in gap])
+    s = _stations(street.centreline, [edge for gap in street.gaps for edge in gap])
     d = np.linspace(strip.right, strip.left, max(2, int((strip.left - strip.right) / 1.5) + 1))
     points, _ = street.centreline.place(s[:, None], d)
-    points[..., 2] += height + strip.height
+    points[..., 2] += street.height + strip.height
     # Large patches, and lanes that many tyres have polished.
     shade = rng.normal(1.0, 0.08, (len(s), 1, 1)) + rng.normal(0.0, 0.06, (1, len(d), 1))
     colours = reflectance * np.clip(shade, 0.6, 1.4)
@@ -158,12 +154,16 @@ def _strip(
     return parts
 
 
-def _stations(length: float, extra: list[float]) -> FloatArray:
+def _stations(line: Centreline, extra: list[float]) -> FloatArray:
     """Return places along a street that lie closer together near the camera."""
     steps = np.concatenate(
-        (np.arange(-30.0, 0.0, 5.0), np.arange(0.0, 40.0, 2.5), np.arange(40.0, length, 6.0))
+        (
+            np.arange(-line.behind, 0.0, 5.0),
+            np.arange(0.0, 40.0, 2.5),
+            np.arange(40.0, line.length, 6.0),
+        )
     )
-    inside = [value for value in extra if -30.0 < value < length]
+    inside = [value for value in extra if -line.behind < value < line.length]
     return np.unique(np.concatenate((steps, inside)))
 
 
@@ -181,7 +181,8 @@ def _paint(street: Street, rng: Generator) -> list[FloatArray]:
     reach = min(street.centreline.length, 120.0 + street.travel_m)
     for offset, dashed in street.lines:
         length = dash if dashed else 5.0
-        starts = np.arange(-15.0 + rng.uniform(0, 5), reach - 6.0, length + dashed * pause)
+        first = -street.centreline.behind + rng.uniform(0, 5)
+        starts = np.arange(first, reach - 6.0, length + dashed * pause)
         free = [s for s in starts.tolist() if street.is_free(s + length / 2, length / 2)]
         if free:
             quads.append(_bars(street, np.array(free), length, np.array([offset]), width))

@@ -17,8 +17,13 @@ from smoke_ros.structures import FloatArray
 Generator = np.random.Generator
 Range = tuple[float, float]
 
-#: How far streets reach behind the origin and ahead of it, metres.
-BEHIND_M, AHEAD_M = 40.0, 190.0
+#: How far streets reach behind the origin and ahead of it, metres; a side street less far ahead.
+BEHIND_M, AHEAD_M, SIDE_AHEAD_M = 30.0, 190.0, 90.0
+#: Of vehicles on side streets, m/s.
+SIDE_SPEED = (3.0, 9.0)
+
+#: Heights above one another, metres, that keep surfaces apart where they overlap.
+LAND_M, CORNER_M, SIDE_STREET_M = -0.06, -0.04, -0.02
 
 
 class Centreline:
@@ -32,8 +37,8 @@ class Centreline:
         Where s = 0 is, metres, and which way it leads there, radians.
     rise
         1/m: the land is rise * x^2 / 2 high, the same for all streets of a scene.
-    length
-        Metres ahead of the origin.
+    length, behind
+        Metres ahead of the origin, and behind it.
     """
 
     def __init__(
@@ -43,14 +48,15 @@ class Centreline:
         heading: float = 0.0,
         rise: float = 0.0,
         length: float = AHEAD_M,
+        behind: float = BEHIND_M,
     ) -> None:
-        self.rise, self.length = rise, length
-        self._s = np.arange(-BEHIND_M, length + 1.0)
+        self.rise, self.length, self.behind = rise, length, behind
+        self._before = zero = math.ceil(behind)
+        self._s = np.arange(-zero, length + 1.0)
         part = np.clip(self._s / length * len(curvatures), 0, len(curvatures) - 1).astype(int)
         bend = np.where(self._s < 0.0, 0.0, np.asarray(curvatures)[part])
         # A car's wheel turns gradually.
         bend = np.convolve(np.pad(bend, 10, mode='edge'), np.full(21, 1 / 21), 'valid')
-        zero = int(BEHIND_M)
         angle = np.cumsum(bend)
         self._angle = angle - angle[zero] + heading
         x, y = np.cumsum(np.cos(self._angle)), np.cumsum(np.sin(self._angle))
@@ -69,7 +75,7 @@ class Centreline:
 
     def pose(self, s: float, d: float) -> tuple[float, float, float, float]:
         """Return world x, y, z and heading of one place on the street."""
-        at = s + BEHIND_M
+        at = s + self._before
         index = int(min(max(at, 0.0), len(self._table) - 2.0))
         part = at - index  # beyond 0 and 1 the street goes on straight ahead
         x0, y0, angle0 = self._table[index]
@@ -78,6 +84,13 @@ class Centreline:
         x = x0 + part * (x1 - x0) - d * math.sin(angle)
         y = y0 + part * (y1 - y0) + d * math.cos(angle)
         return x, y, 0.5 * self.rise * min(max(x, -200.0), 300.0) ** 2, angle
+
+    def locate(self, x: float, y: float) -> tuple[float, float]:
+        """Return s and d of a world point: what :meth:`pose` undoes."""
+        i = int(np.argmin((self._x - x) ** 2 + (self._y - y) ** 2))
+        dx, dy, angle = x - self._x[i], y - self._y[i], self._angle[i]
+        cos, sin = math.cos(angle), math.sin(angle)
+        return float(self._s[i] + dx * cos + dy * sin), float(dy * cos - dx * sin)
 
     def land(self, x: FloatArray) -> FloatArray:
         """Return how high the land is, metres."""
@@ -208,15 +221,42 @@ class Street:
     gaps: tuple[Range, ...] = field(default=())
     #: How far the camera will drive: the street is furnished so much farther, metres.
     travel_m: float = 0.0
+    #: Of the carriageway above the land's rise, metres.
+    height: float = 0.0
 
     def is_free(self, s: float, margin: float = 0.0) -> bool:
         """Whether a place along it is not part of a crossing."""
         return all(not start - margin < s < end + margin for start, end in self.gaps)
 
+    def pose(self, s: float, d: float) -> tuple[float, float, float, float]:
+        """Return world x, y, z and heading of a place on whatever surface is there."""
+        x, y, z, heading = self.centreline.pose(s, d)
+        return x, y, z + self.height_at(s, d), heading
+
+    def height_at(self, s: float, d: float) -> float:
+        """Return how high the uppermost surface is at a place, metres above the land's rise."""
+        heights = [LAND_M]
+        is_inside, is_free = self.right <= d <= self.left, self.is_free(s)
+        if is_inside:
+            # A crossing interrupts all but the carriageway, which is the first.
+            strips = self.strips if is_free else self.strips[:1]
+            heights += [
+                self.height + strip.height for strip in strips if strip.right <= d <= strip.left
+            ]
+        if self.crossings and not (is_inside and is_free):
+            x, y, *_ = self.centreline.pose(s, d)
+            heights += [
+                other.height_at(*other.centreline.locate(x, y)) for _, other in self.crossings
+            ]
+            if is_inside:
+                heights.append(CORNER_M)
+        return max(heights)
+
 
 def draw_street(
-    rng: Generator, kind_name: str = '', *, travel_m: float = 0.0, eventful: bool = False
-) -> Street:
+    rng: Generator, kind_name: str = '', *, travel_m: float = 0.0, duration_s: float = 0.0,
+    eventful: bool = False,
+) -> Street:  # fmt: skip
     """Draw the street that the camera is on.
 
     Parameters
@@ -225,8 +265,8 @@ def draw_street(
         What everything is drawn from.
     kind_name
         One of :data:`KINDS`; drawn too where it is empty.
-    travel_m
-        How far the camera will drive on it, metres.
+    travel_m, duration_s
+        How far the camera will drive on it, metres, and for how long.
     eventful
         Whether there is a crossing and a zebra crossing in any case.
 
@@ -247,7 +287,7 @@ def draw_street(
     centreline = Centreline(parts, rise=rise, length=AHEAD_M + travel_m)
     street = _lay_out(kind_name, centreline, rng)
     if rng.random() < kind.crossing or eventful:
-        street = _with_crossing(street, rng)
+        street = _with_crossing(street, SIDE_SPEED[1] * duration_s, rng)
     zebras: tuple[float, ...] = ()
     if kind_name not in ('country', 'motorway') and (rng.random() < 0.3 or eventful):
         drawn = rng.uniform(5.0, 45.0, 5).tolist()
@@ -349,14 +389,13 @@ def _add_pavement(
     return _add_band(surface, side, edge, width, strips, height)
 
 
-def _with_crossing(street: Street, rng: Generator) -> Street:
-    """Add a street that crosses, or one that ends at this one, with traffic in both directions."""
+def _with_crossing(street: Street, come_m: float, rng: Generator) -> Street:
+    """Add a street that crosses this one, on which traffic comes from `come_m` farther away."""
     s = float(rng.uniform(9.0, 50.0))
-    middle, heading = street.centreline.place(s, 0.0)
-    angle = float(heading) + math.pi / 2 + float(rng.normal(0.0, 0.12))
+    x, y, _, heading = street.centreline.pose(s, 0.0)
     line = Centreline(
-        origin=(float(middle[0]), float(middle[1])), heading=angle, rise=street.centreline.rise,
-        length=90.0,
+        origin=(x, y), heading=heading + math.pi / 2 + float(rng.normal(0.0, 0.12)),
+        rise=street.centreline.rise, length=SIDE_AHEAD_M + come_m, behind=BEHIND_M + come_m,
     )  # fmt: skip
     name = 'residential' if rng.random() < 0.6 else 'urban'
     other = _lay_out(name, line, rng, plain=True)
@@ -364,5 +403,5 @@ def _with_crossing(street: Street, rng: Generator) -> Street:
     gap = (s - half, s + half)
     # Of the other street, this one's width is asphalt already.
     reach = max(-street.right, street.left) + 0.5
-    other = replace(other, gaps=((-reach, reach),))
+    other = replace(other, gaps=((-reach, reach),), height=SIDE_STREET_M)
     return replace(street, crossings=((s, other),), gaps=(gap,))

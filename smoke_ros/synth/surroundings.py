@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from smoke_ros.structures import Vector3
-from smoke_ros.synth.actors import Actor, Model, Motion
-from smoke_ros.synth.street import Generator, Street
+from smoke_ros.synth.actors import Actor, Footprints, Model, Motion, Rectangle
+from smoke_ros.synth.street import BEHIND_M, Generator, Street
 
 #: Along the street; what is behind the camera throws its shadow ahead.
-FROM_M, TO_M = -22.0, 130.0
+FROM_M, TO_M = -BEHIND_M, 130.0
+#: How far houses stand behind the pavements of side streets, metres.
+SIDE_SETBACK_M = (0.0, 2.0)
+#: Of a side street's end so much is without houses, metres.
+SIDE_OPEN_M = 30.0
+#: Of the rectangles that stand for a street, metres, and how far things may reach into them.
+STEP_M, TOUCH_M = 5.0, 0.02
 
 
 @dataclass(frozen=True)
@@ -30,24 +36,65 @@ class Props:
 
 def furnish(street: Street, props: Props, rng: Generator) -> list[Actor]:
     """Return everything that stands beside a street and the streets that cross it."""
+    site = Footprints()  # of streets and houses
+    for _, other in street.crossings:
+        _take(site, _pieces(other))
     actors: list[Actor] = []
     for side in (-1, +1):
-        actors += _furnish_side(street, side, props, rng)
+        actors += _furnish_side(street, side, props, site, rng)
+    _take(site, _pieces(street))
     for _, other in street.crossings:
         for side in (-1, +1):
             if rng.random() < 0.7 and props.buildings:
-                actors += _row_of_buildings(other, side, 1.0, props.buildings, rng, to=60.0)
+                setback = float(rng.uniform(*SIDE_SETBACK_M))
+                actors += _build(other, side, setback, props.buildings, site, rng)
     return actors
 
 
-def _furnish_side(street: Street, side: int, props: Props, rng: Generator) -> list[Actor]:
+def _pieces(street: Street) -> list[Rectangle]:
+    """Return a street from edge to edge as rectangles, one behind another."""
+    line, middle = street.centreline, (street.left + street.right) / 2
+    pieces = []
+    for s in np.arange(-line.behind, line.length, STEP_M).tolist():
+        x, y, _, yaw = line.pose(s + STEP_M / 2, middle)
+        pieces.append((x, y, yaw, STEP_M / 2, (street.left - street.right) / 2))
+    return pieces
+
+
+def _take(site: Footprints, rectangles: Iterable[Rectangle]) -> None:
+    for rectangle in rectangles:
+        site.take(rectangle)
+
+
+def _clear(site: Footprints, actors: Sequence[Actor]) -> list[Actor]:
+    """Return those that stand neither in a street that they do not belong to nor in a house."""
+    clear = []
+    for actor in actors:
+        x, y, yaw, length, width = actor.base()
+        if site.is_free((x, y, yaw, length - TOUCH_M, width - TOUCH_M)):
+            clear.append(actor)
+    return clear
+
+
+def _build(
+    street: Street, side: int, setback: float, models: Sequence[Model], site: Footprints,
+    rng: Generator,
+) -> list[Actor]:  # fmt: skip
+    """Put up a row of houses where there is room."""
+    houses = _clear(site, _row_of_buildings(street, side, setback, models, rng))
+    _take(site, (house.base() for house in houses))
+    return houses
+
+
+def _furnish_side(
+    street: Street, side: int, props: Props, site: Footprints, rng: Generator
+) -> list[Actor]:
     kind = street.kind
     edge = street.left if side > 0 else -street.right
     setback = float(rng.uniform(*kind.setback))
-    actors: list[Actor] = []
     has_buildings = rng.random() < kind.buildings and bool(props.buildings)
-    if has_buildings:
-        actors += _row_of_buildings(street, side, edge + setback, props.buildings, rng)
+    houses = _build(street, side, setback, props.buildings, site, rng) if has_buildings else []
+    actors: list[Actor] = []
     border = edge + min(setback, 1.0) * 0.5 + 0.2
     if setback > 1.0 or not has_buildings:
         for models, share in ((props.hedges, kind.hedges), (props.fences, kind.fences)):
@@ -61,7 +108,7 @@ def _furnish_side(street: Street, side: int, props: Props, rng: Generator) -> li
     if props.trees and rng.random() < kind.woods + 0.25 * (not has_buildings):
         actors += _woods(street, side, edge + 4.0 + 14.0 * has_buildings, props.trees, rng)
     actors += _poles_and_signs(street, side, edge, props, rng)
-    return actors
+    return [*houses, *_clear(site, actors)]
 
 
 def _stand(
@@ -69,23 +116,26 @@ def _stand(
     scale: Vector3 = (1.0, 1.0, 1.0), paint: Vector3 = (1.0, 1.0, 1.0),
 ) -> Actor:  # fmt: skip
     """Put a model `out` metres from the centreline on a side."""
-    motion = Motion(street.centreline, s, side * out, angle=angle)
+    motion = Motion(street, s, side * out, angle=angle)
     return Actor(model, motion, paint=paint, scale=scale)
 
 
 def _row_of_buildings(
-    street: Street, side: int, out: float, models: Sequence[Model], rng: Generator,
-    to: float = TO_M,
-) -> list[Actor]:  # fmt: skip
+    street: Street, side: int, setback: float, models: Sequence[Model], rng: Generator
+) -> list[Actor]:
+    line, out = street.centreline, (street.left if side > 0 else -street.right) + setback
     actors = []
-    s = FROM_M + float(rng.uniform(0.0, 8.0))
+    s = -line.behind + float(rng.uniform(0.0, 8.0))
     detached = rng.random() < 0.5
-    while s < to + street.travel_m:
+    while s < min(TO_M + street.travel_m, line.length - SIDE_OPEN_M):
         model = models[int(rng.integers(len(models)))]
         length, _, width = model.dimensions
         scale = _factors(rng, (0.8, 1.3), (0.9, 1.2), (0.8, 1.25))
         length, width = length * scale[0], width * scale[1]
         depth = out + float(rng.uniform(0.0, 1.5)) * detached
+        # Inside a bend the corners of a straight front are nearer to the street than its middle.
+        bend = line.pose(s + length, 0.0)[3] - line.pose(s, 0.0)[3]
+        depth += max(0.0, side * bend) * length / 8
         middle = s + length / 2
         if street.is_free(middle, length / 2):
             # A building's front is its -y side: the street is there seen from the left.
@@ -162,7 +212,8 @@ def _poles_and_signs(
     street: Street, side: int, edge: float, props: Props, rng: Generator
 ) -> list[Actor]:
     actors = []
-    out = edge - float(rng.uniform(-0.5, 0.6)) if street.walks else edge + 0.5
+    has_walk = any(side * walk > 0.0 for walk in street.walks)
+    out = edge - float(rng.uniform(-0.5, 0.6)) if has_walk else edge + 0.5
     if props.poles and rng.random() < 0.6:
         gap = float(rng.uniform(15.0, 45.0))
         model = props.poles[int(rng.integers(len(props.poles)))]

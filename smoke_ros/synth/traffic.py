@@ -11,7 +11,7 @@ import numpy as np
 from smoke_ros.random_draws import log_uniform
 from smoke_ros.structures import Vector3
 from smoke_ros.synth.actors import Crowd, Model, Motion
-from smoke_ros.synth.street import Generator, Lane, Street
+from smoke_ros.synth.street import BEHIND_M, SIDE_SPEED, Generator, Lane, Range, Street
 
 #: Linear reflectances of car paint, and how common each is.
 PAINTS: tuple[tuple[Vector3, float], ...] = (
@@ -40,6 +40,12 @@ QUEUE_GAP_M = (3.5, 10.0)
 
 #: How far from the camera traffic is put, metres along its street.
 NEAREST_M, FARTHEST_M = -9.0, 100.0
+#: How long a queue is, metres.
+QUEUE_M = (1.0, 45.0)
+#: Standard deviation of people's and cyclists' sizes about their models'.
+BODY_SPREAD = 0.03
+#: How many places are tried for what would stand in something else.
+TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,12 @@ def fill_street(
         for row in street.rows:
             _fill_row(street, row.offset, row.angle, cast, crowd, rng)
         if rng.random() < 0.2:
-            _add_odd_one(street, cast, crowd, rng)
+            any(_add_odd_one(street, cast, crowd, rng) for _ in range(TRIES))
     _add_people(street, cast, density.people, crowd, rng)
     _add_cyclists(street, cast, density.people, crowd, rng)
-    _add_distractors(street, cast, crowd, rng)
+    # Misc are vehicles too.
+    distractors = [m for m in cast.distractors if not (density.empty and m.class_name)]
+    _add_distractors(street, distractors, crowd, rng)
 
 
 def _add_large_close(
@@ -126,20 +134,16 @@ def _add_large_close(
 
 def _add_queue(street: Street, own_lane: Lane, cast: Cast, crowd: Crowd, rng: Generator) -> None:
     """Let the camera's vehicle stand in a queue, perhaps beside others of it."""
-    for lane in street.lanes:
+    # Its own lane first, lest a wide one beside it takes the place ahead.
+    for lane in sorted(street.lanes, key=lambda lane: lane is not own_lane):
         if lane is own_lane:
             s = log_uniform(rng, *QUEUE_GAP_M)
         elif lane.direction > 0 and rng.random() < 0.6:
             s = float(rng.uniform(NEAREST_M, 8.0))
         else:
             continue
-        for _ in range(int(rng.integers(1, 7))):
-            model = cast.vehicle(rng, street.kind.large)
-            if model is None:
-                return
-            s += model.dimensions[0] / 2
-            _drive(street, lane, s, model, 0.0, crowd, rng)
-            s += model.dimensions[0] / 2 + float(rng.uniform(0.8, 4.0))
+        end = s + float(rng.uniform(*QUEUE_M))
+        _line_up(street, lane, (s, end), 0.0, (0.8, 1.6), cast, street.kind.large, crowd, rng)
 
 
 def _fill_lanes(
@@ -151,27 +155,13 @@ def _fill_lanes(
         if lane is own_lane and density.duration_s > 0.0:
             speed = density.own_speed * float(rng.uniform(0.93, 1.1))
         faster = max(0.0, speed * lane.direction - density.own_speed)
-        s = NEAREST_M - faster * density.duration_s + float(rng.exponential(gap))
-        farthest = FARTHEST_M + street.travel_m
+        first = NEAREST_M - faster * density.duration_s + float(rng.exponential(gap))
+        last = FARTHEST_M + street.travel_m
         if lane.direction < 0:
-            farthest += speed * density.duration_s
-        while s < farthest:
-            model = cast.vehicle(rng, street.kind.large)
-            if model is None:
-                return
-            s += model.dimensions[0] / 2
-            _drive(street, lane, s, model, speed, crowd, rng)
-            s += model.dimensions[0] / 2 + 1.5 + float(rng.exponential(gap))
-
-
-def _drive(
-    street: Street, lane: Lane, s: float, model: Model, speed: float, crowd: Crowd, rng: Generator
-) -> bool:
-    d = lane.offset + float(rng.normal(0.0, 0.25))
-    angle = (0.0 if lane.direction > 0 else math.pi) + float(rng.normal(0.0, 0.02))
-    motion = Motion(street.centreline, s, d, speed * lane.direction, angle)
-    scale = draw_vehicle_scale(model, rng)
-    return crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.4)
+            last += speed * density.duration_s
+        _line_up(
+            street, lane, (first, last), speed, (1.5, gap), cast, street.kind.large, crowd, rng
+        )
 
 
 def _fill_crossing(
@@ -180,16 +170,38 @@ def _fill_crossing(
     """Let vehicles wait at the crossing, cross it, or drive on the other street."""
     for lane in other.lanes:
         gap = float(rng.uniform(4.0, 22.0))
-        speed = float(rng.uniform(3.0, 9.0))
-        come = speed * duration_s
-        s = -30.0 + float(rng.exponential(gap)) - (come if lane.direction > 0 else 0.0)
-        while s < 35.0 + (come if lane.direction < 0 else 0.0):
-            model = cast.vehicle(rng, 0.12)
-            if model is None:
-                return
-            s += model.dimensions[0] / 2
-            _drive(other, lane, s, model, speed, crowd, rng)
-            s += model.dimensions[0] / 2 + 1.0 + float(rng.exponential(gap))
+        speed = float(rng.uniform(*SIDE_SPEED))
+        first, last = -BEHIND_M + float(rng.exponential(gap)), 35.0
+        if lane.direction > 0:
+            first -= speed * duration_s
+        else:
+            last += speed * duration_s
+        _line_up(other, lane, (first, last), speed, (1.0, gap), cast, 0.12, crowd, rng)
+
+
+def _line_up(
+    street: Street, lane: Lane, part: Range, speed: float, gap: Range, cast: Cast,
+    large_share: float, crowd: Crowd, rng: Generator,
+) -> None:  # fmt: skip
+    """Let vehicles drive one behind another in a part of a lane.
+
+    Between them are `gap` metres: the least, and on average so many more.
+    """
+    s, end = part
+    while s < end and (model := cast.vehicle(rng, large_share)) is not None:
+        length = model.dimensions[0]
+        _drive(street, lane, s + length / 2, model, speed, crowd, rng)
+        s += length + gap[0] + float(rng.exponential(gap[1]))
+
+
+def _drive(
+    street: Street, lane: Lane, s: float, model: Model, speed: float, crowd: Crowd, rng: Generator
+) -> bool:
+    d = lane.offset + float(rng.normal(0.0, 0.25))
+    angle = (0.0 if lane.direction > 0 else math.pi) + float(rng.normal(0.0, 0.02))
+    motion = Motion(street, s, d, speed * lane.direction, angle)
+    scale = draw_vehicle_scale(model, rng)
+    return crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.4)
 
 
 def _fill_row(
@@ -214,7 +226,7 @@ def _fill_row(
         if rng.random() < occupied and street.is_free(s, 4.0) and _off_zebra(street, s):
             facing = angle + (math.pi if rng.random() < backwards else 0.0)
             motion = Motion(
-                street.centreline, s, offset + float(rng.normal(0.0, 0.12)),
+                street, s, offset + float(rng.normal(0.0, 0.12)),
                 angle=facing + float(rng.normal(0.0, 0.03)),
             )  # fmt: skip
             scale = draw_vehicle_scale(model, rng)
@@ -226,15 +238,15 @@ def _off_zebra(street: Street, s: float) -> bool:
     return all(abs(s - zebra - 1.5) > 5.0 for zebra in street.zebras)
 
 
-def _add_odd_one(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -> None:
+def _add_odd_one(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -> bool:
     """Add a vehicle at any angle: one that turns, or leaves a parking place or a drive."""
     model = cast.vehicle(rng, 0.1)
-    if model is not None:
-        s, d = float(rng.uniform(7.0, 40.0)), float(rng.uniform(street.right, street.left))
-        angle = float(rng.uniform(-math.pi, math.pi))
-        motion = Motion(street.centreline, s, d, angle=angle)
-        scale = draw_vehicle_scale(model, rng)
-        crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.3)
+    if model is None:
+        return False
+    s, d = float(rng.uniform(7.0, 40.0)), float(rng.uniform(street.right, street.left))
+    motion = Motion(street, s, d, angle=float(rng.uniform(-math.pi, math.pi)))
+    scale = draw_vehicle_scale(model, rng)
+    return crowd.add(model, motion, paint=draw_paint(rng), scale=scale, margin=0.3)
 
 
 def _add_people(street: Street, cast: Cast, factor: float, crowd: Crowd, rng: Generator) -> None:
@@ -247,22 +259,32 @@ def _add_people(street: Street, cast: Cast, factor: float, crowd: Crowd, rng: Ge
         if crossing and street.zebras and rng.random() < 0.7:
             s = street.zebras[0] + float(rng.uniform(0.3, 2.7))
         for _ in range(1 + int(rng.random() < 0.35) + int(rng.random() < 0.1)):
-            if crossing:
-                d = float(rng.uniform(street.right, street.left))
-                angle, height = float(rng.choice([-1, 1])) * math.pi / 2, 0.0
-            else:
-                d = float(rng.choice(street.walks)) + float(rng.normal(0.0, 0.5))
-                angle, height = float(rng.choice([0.0, math.pi])), _height_at(street, d)
-            if rng.random() < 0.2:
-                angle = float(rng.uniform(-math.pi, math.pi))
-            angle += float(rng.normal(0.0, 0.15))
-            along, sideways = 1.3 * math.cos(angle), 1.3 * math.sin(angle)
-            motion = Motion(street.centreline, s, d, along, angle, sideways, height)
-            crowd.add(
-                _pick(cast.people, rng), motion, paint=draw_clothes(rng),
-                scale=_vary(rng, 0.05), margin=0.1,
-            )  # fmt: skip
+            model = _pick(cast.people, rng)
+            any(
+                _add_walker(
+                    street, model, s + float(rng.normal(0.0, spread)), crossing, crowd, rng
+                )
+                for spread in range(TRIES)
+            )
             s += float(rng.uniform(0.3, 0.9))
+
+
+def _add_walker(
+    street: Street, model: Model, s: float, crossing: bool, crowd: Crowd, rng: Generator
+) -> bool:
+    if crossing:
+        d = float(rng.uniform(street.right, street.left))
+        angle = float(rng.choice([-1, 1])) * math.pi / 2
+    else:
+        d = float(rng.choice(street.walks)) + float(rng.normal(0.0, 0.5))
+        angle = float(rng.choice([0.0, math.pi]))
+    if rng.random() < 0.2:
+        angle = float(rng.uniform(-math.pi, math.pi))
+    angle += float(rng.normal(0.0, 0.15))
+    along, sideways = 1.3 * math.cos(angle), 1.3 * math.sin(angle)
+    motion = Motion(street, s, d, along, angle, sideways)
+    scale = draw_body_scale(rng)
+    return crowd.add(model, motion, paint=draw_clothes(rng), scale=scale, margin=0.1)
 
 
 def _add_cyclists(street: Street, cast: Cast, factor: float, crowd: Crowd, rng: Generator) -> None:
@@ -270,49 +292,54 @@ def _add_cyclists(street: Street, cast: Cast, factor: float, crowd: Crowd, rng: 
         return
     longer = 1.0 + street.travel_m / 50.0
     for _ in range(int(rng.poisson(street.kind.cyclists * factor * longer))):
-        direction = int(rng.choice([-1, 1]))
-        lanes = [lane for lane in street.lanes if lane.direction == direction]
-        edge = max(lanes, key=lambda lane: abs(lane.offset))
-        d = edge.offset - direction * (edge.width / 2 - float(rng.uniform(0.4, 1.0)))
-        angle = (0.0 if direction > 0 else math.pi) + float(rng.normal(0.0, 0.06))
-        height = 0.0
-        if street.walks and rng.random() < 0.3:
-            d = float(rng.choice(street.walks)) + float(rng.normal(0.0, 0.4))
-            height = _height_at(street, d)
-        elif rng.random() < 0.15:
-            angle, d = angle + math.pi / 2, float(rng.uniform(street.right, street.left))
-        speed = 4.5 * math.cos(angle)
-        motion = Motion(
-            street.centreline, _draw_distance(rng, 4.0, 55.0 * longer), d, speed, angle,
-            4.5 * math.sin(angle), height,
-        )  # fmt: skip
-        crowd.add(
-            _pick(cast.cyclists, rng), motion, paint=draw_clothes(rng), scale=_vary(rng, 0.04)
-        )
+        model = _pick(cast.cyclists, rng)
+        any(_add_cyclist(street, model, 55.0 * longer, crowd, rng) for _ in range(TRIES))
 
 
-def _add_distractors(street: Street, cast: Cast, crowd: Crowd, rng: Generator) -> None:
+def _add_cyclist(
+    street: Street, model: Model, farthest: float, crowd: Crowd, rng: Generator
+) -> bool:
+    direction = int(rng.choice([-1, 1]))
+    lanes = [lane for lane in street.lanes if lane.direction == direction]
+    edge = max(lanes, key=lambda lane: abs(lane.offset))
+    d = edge.offset - direction * (edge.width / 2 - float(rng.uniform(0.4, 1.0)))
+    angle = (0.0 if direction > 0 else math.pi) + float(rng.normal(0.0, 0.06))
+    if street.walks and rng.random() < 0.3:
+        d = float(rng.choice(street.walks)) + float(rng.normal(0.0, 0.4))
+    elif rng.random() < 0.15:
+        angle, d = angle + math.pi / 2, float(rng.uniform(street.right, street.left))
+    motion = Motion(
+        street, _draw_distance(rng, 4.0, farthest), d, 4.5 * math.cos(angle), angle,
+        4.5 * math.sin(angle),
+    )  # fmt: skip
+    return crowd.add(model, motion, paint=draw_clothes(rng), scale=draw_body_scale(rng))
+
+
+def _add_distractors(
+    street: Street, models: Sequence[Model], crowd: Crowd, rng: Generator
+) -> None:
     """Add what is no vehicle, person or cyclist to a network, mostly beside the carriageway."""
-    if not cast.distractors:
+    if not models:
         return
     longer = 1.0 + street.travel_m / 60.0
     for _ in range(int(rng.poisson(7.0 * longer))):
-        s = _draw_distance(rng, 5.0, 60.0 * longer)
-        side = int(rng.choice([-1, 1]))
-        edge = street.left if side > 0 else street.right
-        d = edge - side * float(rng.uniform(-3.0, 1.5))
-        if rng.random() < 0.08:
-            d = float(rng.uniform(street.right, street.left))
-        motion = Motion(
-            street.centreline, s, d, angle=float(rng.uniform(-math.pi, math.pi)),
-            height=_height_at(street, d),
-        )  # fmt: skip
-        model = _pick(cast.distractors, rng)
-        labelled = bool(model.class_name)
-        crowd.add(
-            model, motion, paint=draw_clothes(rng),
-            scale=_vary(rng, 0.04 if labelled else 0.25), labelled=labelled,
-        )  # fmt: skip
+        model = _pick(models, rng)
+        any(_add_distractor(street, model, 60.0 * longer, crowd, rng) for _ in range(TRIES))
+
+
+def _add_distractor(
+    street: Street, model: Model, farthest: float, crowd: Crowd, rng: Generator
+) -> bool:
+    s = _draw_distance(rng, 5.0, farthest)
+    side = int(rng.choice([-1, 1]))
+    edge = street.left if side > 0 else street.right
+    d = edge - side * float(rng.uniform(-3.0, 1.5))
+    if rng.random() < 0.08:
+        d = float(rng.uniform(street.right, street.left))
+    motion = Motion(street, s, d, angle=float(rng.uniform(-math.pi, math.pi)))
+    labelled = bool(model.class_name)
+    scale = _vary(rng, 0.04 if labelled else 0.25)
+    return crowd.add(model, motion, paint=draw_clothes(rng), scale=scale, labelled=labelled)
 
 
 def draw_clothes(rng: Generator) -> Vector3:
@@ -320,11 +347,6 @@ def draw_clothes(rng: Generator) -> Vector3:
     grey = rng.random() ** 2 * 0.7
     r, g, b = np.clip(grey + rng.normal(0.0, 0.12, 3) * (rng.random() < 0.6), 0.01, 0.9).tolist()
     return r, g, b
-
-
-def _height_at(street: Street, d: float) -> float:
-    return max((strip.height for strip in street.strips if strip.right <= d <= strip.left),
-               default=0.0)  # fmt: skip
 
 
 def _draw_distance(rng: Generator, nearest: float, farthest: float) -> float:
@@ -338,6 +360,11 @@ def draw_vehicle_scale(model: Model, rng: Generator) -> Vector3:
     varied = rng.normal(1.0, COMMON_SPREAD) * rng.normal(1.0, SPREADS, 3)
     x, y, z = np.clip(varied, 0.6, 1.6).tolist()
     return x * length, y * width, z * height
+
+
+def draw_body_scale(rng: Generator) -> Vector3:
+    """Draw factors on the size of somebody, on foot or on a bicycle."""
+    return _vary(rng, BODY_SPREAD)
 
 
 def _vary(rng: Generator, spread: float) -> Vector3:

@@ -18,10 +18,12 @@ class BoxModel:
     dimensions: Vector3
     held_out: bool = False
     meshes: list[Mesh] = field(default_factory=list)
+    base: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         length, height, width = self.dimensions
         x, y = length / 2, width / 2
+        self.base = self.base or (0.0, 0.0, length, width)
         low = [[-x, -y, 0.0], [x, -y, 0.0], [x, y, 0.0], [-x, y, 0.0]]
         corners = np.array(low + [[a, b, height] for a, b, _ in low])[np.array(FACES)]
         self.meshes = [Quads(corners, np.ones_like(corners)).mesh(self.name)]
@@ -43,7 +45,9 @@ class BoxCatalogue:
     cyclists: list[BoxModel] = field(
         default_factory=lambda: [BoxModel('rider', 'Cyclist', (1.8, 1.7, 0.6))]
     )
-    trees: list[BoxModel] = field(default_factory=lambda: [BoxModel('tree', '', (2.0, 6.0, 2.0))])
+    trees: list[BoxModel] = field(
+        default_factory=lambda: [BoxModel('tree', '', (2.0, 6.0, 2.0), base=(0.0, 0.0, 0.3, 0.3))]
+    )
     buildings: list[BoxModel] = field(
         default_factory=lambda: [BoxModel('house', '', (12.0, 9.0, 8.0))]
     )

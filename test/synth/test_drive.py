@@ -8,7 +8,7 @@ from box_models import BoxCatalogue
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.synth.actors import rectangles_overlap
 from smoke_ros.synth.compose import compose, sort_models
-from smoke_ros.synth.drive import drive_frames
+from smoke_ros.synth.drive import CHECK_EVERY_S, drive_frames
 from smoke_ros.synth.generate import Job
 from smoke_ros.synth.renderer import Renderer, RendererError
 from smoke_ros.synth.traffic import Density
@@ -26,7 +26,7 @@ def renderer():
         yield opened
 
 
-def drive(renderer, tmp_path, frames, seed=3):
+def drive(renderer, tmp_path, frames, seed=5):
     job = Job(tmp_path / 'drive', seed, frames, CONFIG)
     return list(drive_frames(job, 10.0, 'avenue', BoxCatalogue(), renderer))
 
@@ -50,7 +50,7 @@ def test_same_seed_same_drive(renderer, tmp_path):
 @pytest.mark.parametrize('seed', range(3))
 def test_vehicles_drive_both_ways_and_across_and_never_meet(seed):
     cast, props = sort_models(BoxCatalogue(), held_out=False)
-    times = np.arange(0.0, 4.0, 0.25).tolist()
+    times = np.arange(0.0, 4.0, CHECK_EVERY_S).tolist()
     density = Density(own_speed=10.0, duration_s=4.0)
     rng = np.random.default_rng(seed)
     made = compose(CONFIG, cast, props, rng, kind='avenue', times=times, density=density)
@@ -58,14 +58,22 @@ def test_vehicles_drive_both_ways_and_across_and_never_meet(seed):
     own_street = [actor for actor in moving if actor.motion.line is made.own.line]
     assert {math.copysign(1.0, actor.motion.speed) for actor in own_street} == {-1.0, 1.0}
     assert len(own_street) < len(moving)
+    # From end to end of the side street there is a surface to drive on.
+    ((_, side_street),) = made.own.line.crossings
+    line = side_street.centreline
+    coming = [actor.motion.s for actor in moving if actor.motion.line is side_street]
+    assert coming and -line.behind < min(coming) and max(coming) < line.length
     for time in times:
-        rectangles = []
+        rectangles = [prop.base() for prop in made.props if prop.model.name == 'house']
+        houses = len(rectangles)
         for actor in made.actors:
             x, y, _, yaw = actor.motion.pose(time)
             length, _, width = actor.dimensions
             rectangles.append((x, y, yaw, length / 2, width / 2))
-        pairs = itertools.combinations(rectangles, 2)
+        pairs = itertools.combinations(rectangles[houses:], 2)
         assert not any(rectangles_overlap(first, second) for first, second in pairs)
+        walls = itertools.product(rectangles[:houses], rectangles[houses:])
+        assert not any(rectangles_overlap(house, other) for house, other in walls)
 
 
 def test_bad_rate_is_refused(tmp_path):

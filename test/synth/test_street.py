@@ -37,6 +37,12 @@ def test_one_place_is_the_same_as_many(s):
     np.testing.assert_allclose(line.pose(s, 1.5), [*points, heading], atol=1e-6)
 
 
+@pytest.mark.parametrize(('s', 'd'), [(-12.3, 2.0), (0.0, 0.0), (33.4, -7.0), (150.0, 4.0)])
+def test_a_place_is_found_again_from_its_point(s, d):
+    line = Centreline((0.004, -0.006))
+    assert line.locate(*line.pose(s, d)[:2]) == pytest.approx((s, d), abs=0.03)
+
+
 def test_street_goes_on_straight_beyond_its_end():
     line = Centreline((0.005,), length=50.0)
     a, b = line.pose(60.0, 0.0), line.pose(70.0, 0.0)
@@ -71,6 +77,50 @@ def test_eventful_street_has_a_crossing():
         assert not street.is_free(s)
         assert not other.is_free(0.0)
         assert {lane.direction for lane in other.lanes} == {-1, 1}
+
+
+def highest(meshes, x, y):
+    """Return how high the uppermost of meshes is at a point."""
+    heights = []
+    for mesh in meshes:
+        a, b, c = np.moveaxis(mesh.positions[mesh.triangles].astype(float), 1, 0)
+        across, along = (b - a)[:, :2], (c - a)[:, :2]
+        area = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]
+        flat = np.abs(area) > 1e-6  # sides of kerbs are not seen from above
+        a, b, c, across, along, area = (each[flat] for each in (a, b, c, across, along, area))
+        to = np.array([x, y]) - a[:, :2]
+        v = (to[:, 0] * along[:, 1] - to[:, 1] * along[:, 0]) / area
+        w = (across[:, 0] * to[:, 1] - across[:, 1] * to[:, 0]) / area
+        z = a[:, 2] + v * (b - a)[:, 2] + w * (c - a)[:, 2]
+        heights += z[(v >= 0.0) & (w >= 0.0) & (v + w <= 1.0)].tolist()
+    return max(heights)
+
+
+@pytest.mark.parametrize('kind', ['urban', 'avenue', 'country'])
+def test_things_stand_on_the_ground_that_is_drawn(kind):
+    # With a way to travel the land is flat.
+    street = draw_street(rng(5), kind, travel_m=1.0, eventful=True)
+    meshes = [each.mesh for each in build_ground(street, rng(6)) if each.mesh.name != 'paint']
+    crossed, _ = street.crossings[0]
+    places = rng(7).uniform(
+        (crossed - 15.0, street.right - 3.0), (crossed + 15.0, street.left + 3.0), (300, 2)
+    )
+    wrong, found = [], set()
+    for s, d in places.tolist():
+        x, y, z, _ = street.pose(s, d)
+        found.add(round(z, 3))
+        wrong.append(abs(z - highest(meshes, x, y)) > 0.005)
+    assert len(found) >= 4  # carriageways, kerbs, corners, land
+    assert np.mean(wrong) < 0.03  # at edges
+
+
+def test_who_walks_over_a_kerb_goes_down():
+    street = draw_street(rng(5), 'urban')
+    walk = street.walks[0]
+    walker = Motion(street, 5.0, walk, sideways=-walk / 5.0)
+    (*_, before, _), (*_, after, _) = walker.pose(0.0), walker.pose(5.0)
+    land = street.centreline.pose(5.0, 0.0)[2]
+    assert before - after == pytest.approx(street.height_at(5.0, walk), abs=0.01) and before > land
 
 
 @pytest.mark.parametrize('kind', KINDS)

@@ -24,6 +24,8 @@ from smoke_ros.synth.scene import Mesh
 
 #: One model in so many is kept from training, for the test set.
 HELD_OUT_EVERY = 6
+#: Who walks under something higher than this, metres, does not walk into it.
+BASE_M = 1.2
 #: How many of each kind are built in.
 CARS_PER_STYLE, VANS, PICKUPS, BUSES, TRAMS = 9, 14, 4, 5, 2
 TRUCKS_PER_KIND, LIGHT_LORRIES_PER_KIND = 2, 6
@@ -66,6 +68,14 @@ class Model:
         points = np.concatenate([mesh.positions for mesh in self.meshes])
         length, width, height = np.ptp(points, axis=0).astype(float).tolist()
         return length, height, width
+
+    @cached_property
+    def base(self) -> tuple[float, float, float, float]:
+        """Middle x, y, length and width of the box around all corners near the ground, metres."""
+        points = np.concatenate([mesh.positions for mesh in self.meshes])
+        low = points[points[:, 2] < BASE_M, :2].astype(float)
+        (x, y), (length, width) = (low.min(axis=0) + low.max(axis=0)) / 2, np.ptp(low, axis=0)
+        return float(x), float(y), float(length), float(width)
 
 
 @dataclass(frozen=True, eq=False)

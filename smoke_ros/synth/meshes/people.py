@@ -14,6 +14,10 @@ from smoke_ros.synth.scene import Mesh
 #: Heights as parts of a body's height.
 HIP, SHOULDER, NECK, KNEE = 0.52, 0.815, 0.86, 0.285
 ADULT_M = 1.75
+#: How many are children, and how many of all stand.
+CHILDREN, STANDING = 0.06, 0.2
+#: How far legs are swung in a stride, radians: KITTI's people are 0.84 m long in the mean.
+STRIDE = (0.22, 0.5)
 SKINS = ((0.55, 0.36, 0.27), (0.45, 0.28, 0.2), (0.24, 0.13, 0.08), (0.62, 0.43, 0.34))
 HAIRS = ((0.02, 0.015, 0.01), (0.08, 0.045, 0.02), (0.3, 0.2, 0.1), (0.4, 0.4, 0.4),
          (0.65, 0.64, 0.6), (0.5, 0.36, 0.16))  # fmt: skip
@@ -66,12 +70,13 @@ def draw_clothes(rng: np.random.Generator) -> Clothes:
 def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
     """Make somebody who walks or stands."""
     builder = Builder(name)
-    child = rng.random() < 0.15
+    child = rng.random() < CHILDREN
     height = float(
-        rng.uniform(1.05, 1.45) if child else np.clip(rng.normal(1.74, 0.08), 1.55, 1.95)
+        rng.uniform(1.05, 1.45) if child else np.clip(rng.normal(1.77, 0.08), 1.56, 1.97)
     )
     clothes = draw_clothes(rng)
-    stride = 0.0 if rng.random() < 0.25 else float(rng.uniform(0.15, 0.5)) * rng.choice([-1, 1])
+    stride = 0.0 if rng.random() < STANDING else float(rng.uniform(*STRIDE)) * rng.choice([-1, 1])
+    elbows_out = float(rng.uniform(0.02, 0.12))
     girth = float(rng.uniform(0.88, 1.25))
     unit = height / ADULT_M
     hip_z, shoulder_z = HIP * height, SHOULDER * height
@@ -88,7 +93,7 @@ def make_pedestrian(name: str, rng: np.random.Generator) -> Mesh:
         _limb(builder, knee, ankle, (0.066 * unit, 0.048 * unit), clothes.shins)
         _foot(builder, ankle, unit, clothes.shoes)
         shoulder = np.array([lean, side * 0.185 * unit * girth, shoulder_z])
-        elbow = shoulder + _along(-0.8 * swing, 0.165 * height) + (0, side * 0.03, 0)
+        elbow = shoulder + _along(-0.8 * swing, 0.165 * height) + (0, side * elbows_out, 0)
         hand = elbow + _along(-0.8 * swing + 0.35, 0.15 * height)
         lower = clothes.top if clothes.sleeves else clothes.skin
         _limb(builder, shoulder, elbow, (0.055 * unit, 0.045 * unit), clothes.top)
@@ -113,11 +118,11 @@ def make_cyclist(name: str, rng: np.random.Generator) -> Mesh:
     builder = Builder(name)
     clothes = draw_clothes(rng)
     add_bicycle(builder, rng)
-    height = float(rng.uniform(1.6, 1.88))
+    height = float(rng.uniform(1.5, 1.78))
     unit = height / ADULT_M
     saddle = np.array([-0.22, 0.0, 0.95])
-    upright = float(rng.uniform(0.05, 0.6))
-    shoulder = saddle + (0.53 * height / 1.75) * np.array([np.sin(upright), 0, np.cos(upright)])
+    lean = float(rng.uniform(0.2, 0.75))
+    shoulder = saddle + (0.53 * height / 1.75) * np.array([np.sin(lean), 0, np.cos(lean)])
     bars = np.array([0.36, 0.0, 1.02])
     pedal = float(rng.uniform(0.0, 2.0 * np.pi))
     for side in (-1, 1):
