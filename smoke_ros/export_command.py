@@ -35,8 +35,8 @@ example:
 DUPLICATES = ('duplicate_overlap', 'duplicate_overlaps')
 #: Options of a model that may be changed without training it anew.
 SETTABLE = ('trained_on', *DUPLICATES, 'score_tolerance', 'depth_error', 'top_k')
-#: A bias is less than this; what is more is another error.
-LEAST_FACTOR = 0.5
+#: A bias is within these; what is more is another error.
+LEAST_FACTOR, MOST_SHIFT_M = 0.5, 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '1.03 where objects are placed 3%% too near (default: %(default)g)',
     )  # fmt: skip
     parser.add_argument(
+        '--shift-depths', type=float, metavar='M', default=0.0,
+        help='and add so many metres to them, at the focal length that they were learnt at; where '
+        'near objects are too far and far ones too near, a factor above 1 and a shift below '
+        '0 put both right (default: %(default)g)',
+    )  # fmt: skip
+    parser.add_argument(
         '--out', type=Path, metavar='FILE', help='default: named after the model and its options'
     )
 
@@ -100,9 +106,13 @@ def run(args: argparse.Namespace) -> int:
             f'--scale-depths takes a factor from {LEAST_FACTOR} to {1.0 / LEAST_FACTOR:g}, got '
             f'{args.scale_depths}'
         )
-    # Both the mean and the scale: z = mean + scale * what is regressed.
+    if not abs(args.shift_depths) <= MOST_SHIFT_M:
+        raise ValueError(
+            f'--shift-depths takes at most {MOST_SHIFT_M:g} m, either way, got {args.shift_depths}'
+        )
+    # The factor is that of both: z = mean + scale * what is regressed.
     mean, scale = (args.scale_depths * value for value in config.depth_reference)
-    config = dataclasses.replace(config, depth_reference=(mean, scale))
+    config = dataclasses.replace(config, depth_reference=(mean + args.shift_depths, scale))
     loaded = dataclasses.replace(loaded, config=config)
     if args.format == 'weights':
         path = _export_weights(loaded, args)

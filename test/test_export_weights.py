@@ -118,17 +118,18 @@ def test_overlaps_of_duplicates_are_set_for_all_classes_or_for_each(trained):
 
 
 def test_depths_are_scaled_against_a_bias(trained):
-    code, path = export(trained, '--scale-depths', '1.03')
+    code, path = export(trained, '--scale-depths', '1.03', '--shift-depths', '-0.4')
     assert code == 0
     before, after = (load_checkpoint(each).model.depth_reference for each in (trained, path))
     offsets = np.array([-1.5, 0.0, 2.0])
     np.testing.assert_allclose(
-        decode_depth(offsets, after), 1.03 * decode_depth(offsets, before), rtol=1e-6
+        decode_depth(offsets, after), 1.03 * decode_depth(offsets, before) - 0.4, rtol=1e-6
     )
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--scale-depths', '0'], '--scale-depths takes a factor from 0.5 to 2, got 0'),
+    (['--shift-depths', '9'], '--shift-depths takes at most 5 m, either way, got 9'),
     (['--set', 'classes=Car'], '--set takes NAME=VALUE with one of trained_on'),
     (['--set', 'top_k=many'], "--set top_k takes int, got 'many'"),
     (['--set', 'duplicate_overlap=7'], 'duplicate_overlap'),
