@@ -52,7 +52,8 @@ def make_run():
         given = {
             'mode': 'offline', 'smoke_ros': '0.1.0', 'device': 'cpu', 'bags': ('drive',),
             'model': {'name': 'tiny', 'sha256': 'ab' * 32, 'trained_on': 'nothing'},
-            'topics': ('/image',), 'started': '2026-01-01T00:00:00+00:00', **values,
+            'topics': ('/image',), 'started': '2026-01-01T00:00:00+00:00',
+            'ended': '2026-01-01T00:01:00+00:00', **values,
         }  # fmt: skip
         return RunRecord(**given)
 
