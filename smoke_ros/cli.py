@@ -20,7 +20,11 @@ EXIT_INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand: its module has ``add_arguments(parser)`` and ``run(args) -> exit code``."""
+    """A subcommand.
+
+    Its module has ``add_arguments(parser)``, ``run(args) -> exit code``, and for ``--help`` a
+    ``DESCRIPTION`` and an ``EXAMPLE``.
+    """
 
     module: str
     summary: str
@@ -82,6 +86,8 @@ def _make_parser(chosen: str) -> argparse.ArgumentParser:
         subparser = subparsers.add_parser(name, help=command.summary)
         if name == chosen:
             module = importlib.import_module(command.module)
+            subparser.description, subparser.epilog = module.DESCRIPTION, module.EXAMPLE
+            subparser.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
     return parser

@@ -51,9 +51,6 @@ EXIT_SOME_FAILED = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('images', type=Path, metavar='IMAGE|DIR', help='an image or a folder')
     parser.add_argument(
         '--calib', type=Path, required=True, metavar='FILE|DIR',

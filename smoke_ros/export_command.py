@@ -41,9 +41,6 @@ LEAST_FACTOR, MOST_SHIFT_M = 0.5, 5.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         'model', metavar='MODEL', help='a name from models/registry.yaml or a weights file'
     )

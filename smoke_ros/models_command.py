@@ -20,9 +20,6 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('names', metavar='NAME', nargs='*', help='only these (default: all)')
     parser.add_argument(
         '--fetch', action='store_true', help='download the weights of these that are not here'

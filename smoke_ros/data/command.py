@@ -12,11 +12,11 @@ from smoke_ros.data.layout import KittiFolder
 from smoke_ros.data.statistics import format_model_config, format_table, measure
 from smoke_ros.files import write_text_atomically
 
-STATS_DESCRIPTION = """\
+DESCRIPTION = """\
 Count the labelled objects of a data set in KITTI's layout, and measure what a model regresses
 against: the mean size of each class, mean and spread of the depth, the focal length."""
 
-STATS_EXAMPLE = """\
+EXAMPLE = """\
 example:
   smoke-ros dataset stats ~/kitti/object --split train --class Car --class Cyclist \\
       --class Pedestrian --out model.yaml"""
@@ -24,12 +24,10 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.epilog = STATS_EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
     stats = actions.add_parser(
-        'stats', help='count and measure the labelled objects', description=STATS_DESCRIPTION,
-        epilog=STATS_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter,
+        'stats', help='count and measure the labelled objects', description=DESCRIPTION,
+        epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     stats.add_argument('folder', metavar='DIR', help='folder with image_2, label_2 and calib')
     stats.add_argument(

@@ -27,9 +27,6 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('labels', type=Path, metavar='LABELS', help='folder of label files')
     parser.add_argument(
         'detections', type=Path, metavar='DETECTIONS',

@@ -31,9 +31,6 @@ tr.better td:last-child { color: #00795a; font-weight: 600; }
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('before', type=Path, metavar='A', help='a report.json, or its folder')
     parser.add_argument('after', type=Path, metavar='B', help='the same, to hold against A')
     parser.add_argument('--html', type=Path, metavar='FILE', help='write the table as a page')

@@ -33,9 +33,6 @@ EXIT_NOT_MET = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('folder', type=Path, metavar='DIR', help='what smoke-ros replay wrote')
     add_report_arguments(parser)
 

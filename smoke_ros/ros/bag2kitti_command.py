@@ -32,9 +32,6 @@ MOST_PRINTED = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         'bags', type=Path, nargs='+', metavar='BAG', help='a bag, or one of its files'
     )

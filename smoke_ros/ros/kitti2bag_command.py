@@ -28,9 +28,6 @@ RATE_HZ = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('source', type=Path, metavar='SRC', help='the folder to convert')
     parser.add_argument('out', type=Path, metavar='OUT', help='the folder of the bag')
     parser.add_argument(

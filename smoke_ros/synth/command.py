@@ -37,9 +37,6 @@ BAG = 'bag'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     default = SynthConfig()
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('out', type=Path, metavar='OUT', help='folder of the data set')
     parser.add_argument(
         '--frames', type=int, default=100, metavar='N', help='how many (default: %(default)s)'

@@ -36,9 +36,6 @@ EXIT_SIGNAL = 128
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('config', type=Path, metavar='CONFIG', help='YAML file of the run')
     parser.add_argument(
         '--data', metavar='DIR', help="the data set's folder, in place of data.root"

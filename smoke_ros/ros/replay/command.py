@@ -64,9 +64,6 @@ class Outcome:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
-    parser.description = DESCRIPTION
-    parser.epilog = EXAMPLE
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         'bags', type=Path, nargs='+', metavar='BAG',
         help='a bag, or one of its files; several get a folder each in OUT, and one report',
