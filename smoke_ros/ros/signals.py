@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+#: After which an interrupt that was swallowed comes once more, seconds.
+AGAIN_S = 0.01
 
 
 class StopSignals:
@@ -21,6 +31,7 @@ class StopSignals:
         self._raises = self._has_come = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
+        self._report_ignored, sys.unraisablehook = sys.unraisablehook, self._repeat_ignored
 
     @contextlib.contextmanager
     def raising(self) -> Iterator[None]:
@@ -53,3 +64,14 @@ class StopSignals:
         if self._raises:
             self._raises = False
             raise KeyboardInterrupt
+
+    def _repeat_ignored(self, ignored: UnraisableHookArgs) -> None:
+        """Let an interrupt come again that came while an object was cleaned up.
+
+        Python ignores what is raised by a ``__del__``, and prints it as if something were wrong.
+        """
+        if not self._has_come or not issubclass(ignored.exc_type, KeyboardInterrupt):
+            self._report_ignored(ignored)
+            return
+        self._raises = True
+        threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT)).start()

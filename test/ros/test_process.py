@@ -188,6 +188,28 @@ def test_a_signal_ends_the_program_while_it_imports(ros_domain, number):
         assert "import 'smoke_ros.ros.node'" not in rest
 
 
+def test_a_signal_that_comes_while_an_object_is_cleaned_up_is_not_lost():
+    code = """
+import os, signal, time
+from smoke_ros.ros.signals import StopSignals
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+
+try:
+    with StopSignals().raising():
+        Last()
+        time.sleep(60)
+except KeyboardInterrupt:
+    print('ended')
+"""
+    command = [sys.executable, '-c', code]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    assert (ended.stdout, ended.stderr) == ('ended\n', '')
+
+
 def test_signals_end_the_node_while_the_network_is_busy(ros_context, start, spin_until, make):
     running = start('busy', anew=True)
     peer = Node('peer')
