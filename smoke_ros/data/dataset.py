@@ -220,8 +220,8 @@ class KittiDataset(Dataset[Sample]):
         learnt, ignored = [], []
         for item in objects:
             meaning = self._meanings.get(item.class_name, BACKGROUND)
-            # What is there is no background, though its 3D box be unknown.
             height_px = geometry.scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
+            # What is there is no background, though its 3D box be unknown.
             is_hard = (
                 not item.has_box
                 or height_px < self.config.smallest_height

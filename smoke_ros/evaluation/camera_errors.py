@@ -213,13 +213,12 @@ def camera_errors(
     t, d = t[is_sure[d]], d[is_sure[d]]
     found = np.zeros(len(truth), dtype=bool)
     found[t] = True
-    hits = len(t)
     both = truth.has_box[t] & detections.has_box[d]
     t, d = t[both], d[both]
     true_z, z = truth.boxes[t, 2], detections.boxes[d, 2]
     by_distance, by_occlusion, by_truncation = _groups(truth, objects, config.distance_bin_m)
     return CameraErrors(
-        recall=Recall('all', len(objects), hits),
+        recall=Recall('all', len(objects), int(found.sum())),
         false_boxes=int((judged & is_sure & ~right).sum()),
         depth=depth_errors(true_z, z, 0.0, math.inf),
         depth_by_distance=tuple(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 from rclpy.qos import QoSProfile
 
 from smoke_ros.ros.bag_files import storage_files
@@ -137,7 +136,7 @@ class TolerantBag:
 
 
 class _ReadMessages:
-    """Which messages were read, for leaving them out later; 8 bytes for each.
+    """Which messages were read, for leaving them out later; 8 bytes for each until then.
 
     Each is known by its topic and by when it was received. How many there are of each kind is all
     that counts, not in which order they come: an index has the messages of a file in the order of
@@ -155,19 +154,13 @@ class _ReadMessages:
 
     def others(self, messages: Iterator[BagMessage]) -> Iterator[BagMessage]:
         """Leave out as many messages of each topic and time as were noted."""
-        noted = {
-            topic: np.unique(np.frombuffer(stamps, np.uint64), return_counts=True)
-            for topic, stamps in self._stamps.items()
-        }
+        noted = {topic: Counter(stamps) for topic, stamps in self._stamps.items()}
         for message in messages:
-            if message.topic in noted:
-                stamps, counts = noted[message.topic]
-                stamp = _unsigned(message.stamp_ns)
-                at = stamps.searchsorted(np.uint64(stamp))
-                if at < len(stamps) and stamps[at] == stamp and counts[at]:
-                    counts[at] -= 1
-                    continue
-            yield message
+            counts, stamp = noted.get(message.topic, Counter()), _unsigned(message.stamp_ns)
+            if counts[stamp]:
+                counts[stamp] -= 1
+            else:
+                yield message
 
 
 def _unsigned(stamp_ns: int) -> int:
