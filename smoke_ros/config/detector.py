@@ -20,7 +20,10 @@ class DetectorConfig(EngineConfig):
         ('',), "another score_threshold for some classes, as in ['Truck=0.15', 'Car=0.3']; '' "
         'stands for none', live=True,
     )  # fmt: skip
-    max_detections: int = option(100, 'most detections per image', low=1, high=1000, live=True)
+    max_detections: int = option(
+        100, "most detections per image; the model's top_k, how many peaks it decodes, is a limit "
+        'too (smoke-ros export --set top_k)', low=1, high=1000, live=True,
+    )  # fmt: skip
     focal_correction: str = option(
         'depth',
         'how a camera with another focal length than the training camera is handled: scale the '

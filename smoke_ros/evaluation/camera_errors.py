@@ -213,7 +213,7 @@ def camera_errors(
     t, d = t[is_sure[d]], d[is_sure[d]]
     found = np.zeros(len(truth), dtype=bool)
     found[t] = True
-    both = truth.has_box[t] & detections.has_box[d]
+    both = truth.has_size[t] & detections.has_size[d]
     t, d = t[both], d[both]
     true_z, z = truth.boxes[t, 2], detections.boxes[d, 2]
     by_distance, by_occlusion, by_truncation = _groups(truth, objects, config.distance_bin_m)
@@ -236,7 +236,7 @@ def camera_errors(
 
 
 def _known_z(truth: ObjectTable, objects: IntArray) -> FloatArray:
-    return truth.boxes[objects[truth.has_box[objects]], 2]
+    return truth.boxes[objects[truth.has_size[objects]], 2]
 
 
 def _bins(z: FloatArray, width: float) -> list[tuple[float, float]]:
@@ -264,7 +264,7 @@ def _groups(
     truth: ObjectTable, objects: IntArray, bin_m: float
 ) -> tuple[dict[str, IntArray], dict[str, IntArray], dict[str, IntArray]]:
     """Sort rows of objects by distance, by occlusion and by truncation."""
-    measured = truth.has_box[objects]
+    measured = truth.has_size[objects]
     z = truth.boxes[objects, 2]
     by_distance = {
         _distance_name(low, high): objects[measured & _within(z, low, high)]

@@ -94,7 +94,7 @@ class ObjectTable:
         return len(self.frame)
 
     @property
-    def has_box(self) -> BoolArray:
+    def has_size(self) -> BoolArray:
         """(N,) whether an object has a 3D box: those known in the image alone have sizes of -1."""
         return np.asarray((self.boxes[:, 3:6] > 0.0).all(axis=1))
 

@@ -62,7 +62,7 @@ def find_working_points(
         given = judged & (detections.score > _first_too_many(false_scores, rate * frames))
         found = given[d]
         use = found & clear[t]
-        measured = use & detections.has_box[d]
+        measured = use & detections.has_size[d]
         z_true, z = truth.boxes[t[measured], 2], detections.boxes[d[measured], 2]
         turn = detections.boxes[d[measured], 6] - truth.boxes[t[measured], 6]
         threshold = float(detections.score[given].min()) if given.any() else None
@@ -85,7 +85,7 @@ def _is_clear(truth: ObjectTable, farthest_m: float) -> BoolArray:
     # Where a data set knows no truncation it says -1.
     whole = truth.truncation <= _FULL_VIEW.max_truncation
     near = (truth.boxes[:, 2] > 0.0) & (truth.boxes[:, 2] <= farthest_m)
-    return np.asarray(in_view & whole & near & truth.has_box)
+    return np.asarray(in_view & whole & near & truth.has_size)
 
 
 def _first_too_many(falling: FloatArray, allowed: float) -> float:

@@ -2,14 +2,12 @@
 
 import shutil
 
-import lz4.frame
 import numpy as np
+from packed_bags import open_image_bag
 from rclpy.serialization import serialize_message
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from ruamel.yaml import YAML
 from sensor_msgs.msg import Image
 
-from smoke_ros.ros.message_types import describe
 from smoke_ros.ros.tolerant_bag import TolerantBag
 
 COUNT = 12
@@ -19,28 +17,14 @@ MAGIC = {'zstd': b'\x28\xb5\x2f\xfd', 'lz4': b'\x04\x22\x4d\x18'}
 
 def write(path, storage='mcap', compression='', width=1000, first=0, first_ns=1000, stamps=None):
     """Write images of about 300 kB that tell their number in the first byte."""
-    plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
-    writer = Writer(path, version=9, storage_plugin=plugin)
-    if compression == 'messages':
-        writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
-    elif compression == 'file':
-        writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
-    elif compression:
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    description = describe(Image)
     random = np.random.default_rng(0)
-    with writer:
-        if compression == 'lz4':
-            writer.storage.compression, writer.storage.compressor = 'lz4', lz4.frame.compress
-        topic = writer.add_connection(
-            '/image', description.name, msgdef=description.definition, rihs01=description.hash
-        )
+    with open_image_bag(path, storage, compression) as add:
         for number in range(COUNT):
             image = Image(height=300, width=width, step=width, encoding='mono8')
             image.data = bytes([first + number]) + random.bytes(300 * width - 1)
             stamp_ns = stamps[number] if stamps else first_ns + number
             image.header.stamp.nanosec = stamp_ns
-            writer.write(topic, stamp_ns, serialize_message(image))
+            add(stamp_ns, image)
     return next(file for file in path.iterdir() if file.suffix != '.yaml')
 
 

@@ -1,14 +1,13 @@
 import tracemalloc
 
-import lz4.frame
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
+from packed_bags import open_image_bag
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from ruamel.yaml import YAML
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
@@ -124,37 +123,22 @@ def test_quality_of_service_comes_back(tmp_path):
     assert image.reliability == ReliabilityPolicy.BEST_EFFORT and image.depth == 5
 
 
-def write_compressed(path, compression):
-    storage = StoragePlugin.SQLITE3 if compression == 'zstd messages' else StoragePlugin.MCAP
-    writer = Writer(path, version=9, storage_plugin=storage)
-    if compression == 'zstd messages':
-        writer.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
-    elif compression == 'zstd file':
-        writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
-    elif compression == 'zstd chunks':
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    description = describe(Image)
-    with writer:
-        if compression == 'lz4 chunks':
-            writer.storage.compression, writer.storage.compressor = 'lz4', lz4.frame.compress
-        topic = writer.add_connection(
-            '/image', description.name, msgdef=description.definition, rihs01=description.hash
-        )
-        writer.write(topic, 5, serialize_message(make_messages()['/camera/image'][0]))
-
-
 @pytest.mark.parametrize(
-    'compression', ['zstd chunks', 'lz4 chunks', 'zstd messages', 'zstd file']
+    ('storage', 'compression'),
+    [('mcap', 'zstd'), ('mcap', 'lz4'), ('sqlite3', 'messages'), ('mcap', 'file')],
 )
-def test_compressed_bags_are_read(tmp_path, compression):
-    write_compressed(tmp_path / 'drive', compression)
+def test_compressed_bags_are_read(tmp_path, storage, compression):
+    image = make_messages()['/camera/image'][0]
+    with open_image_bag(tmp_path / 'drive', storage, compression) as add:
+        add(5, image)
     with BagReader(tmp_path / 'drive') as bag:
         (message,) = bag.messages()
-    assert message.decode(Image) == make_messages()['/camera/image'][0]
+    assert message.decode(Image) == image
 
 
 def test_a_topic_without_quality_of_service_is_played_reliably(tmp_path):
-    write_compressed(tmp_path / 'drive', 'zstd chunks')
+    with open_image_bag(tmp_path / 'drive', compression='zstd') as add:
+        add(5, make_messages()['/camera/image'][0])
     with BagReader(tmp_path / 'drive') as bag:
         assert bag.topics['/image'].qos.reliability == ReliabilityPolicy.RELIABLE
 
@@ -238,15 +222,9 @@ class TestDamage:
         image = Image(height=1000, width=1200, step=1200, encoding='mono8')
         image.data = np.random.default_rng(0).bytes(1_200_000)
         path = tmp_path / 'drive'
-        writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        description = describe(Image)
-        with writer:
-            topic = writer.add_connection(
-                '/image', description.name, msgdef=description.definition, rihs01=description.hash
-            )
+        with open_image_bag(path, compression='zstd') as add:
             for number in range(4):
-                writer.write(topic, number, serialize_message(image))
+                add(number, image)
         file = path / 'drive.mcap'
         frames = file.read_bytes().split(ZSTD_MAGIC)
         file.write_bytes(ZSTD_MAGIC.join(frames[:3]) + bytes(4) + ZSTD_MAGIC.join(frames[3:]))

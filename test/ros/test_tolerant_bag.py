@@ -100,17 +100,6 @@ def test_messages_of_a_topic_without_a_name_are_counted(tmp_path):
         read(file)
 
 
-def test_rows_of_a_topic_without_a_name_are_counted(tmp_path):
-    file = write(tmp_path / 'bag', 'sqlite3')
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        database.execute('UPDATE messages SET topic_id = 9 WHERE id IN (4, 5)')
-        database.commit()
-    (tmp_path / 'bag/metadata.yaml').unlink()
-    numbers, problems = read(tmp_path / 'bag')
-    assert numbers == [0, 1, 2, *range(5, COUNT)]
-    assert problems[-1].endswith('2 messages between others lost: what names the topic is lost')
-
-
 @pytest.mark.parametrize('storage', STORAGES)
 def test_a_spoilt_message_of_many_that_are_compressed_costs_only_itself(tmp_path, storage):
     file = write(tmp_path / 'bag', storage, 'messages')
@@ -138,19 +127,36 @@ def test_a_page_of_sqlite_that_is_spoilt_costs_what_lies_on_it(tmp_path):
     assert problems and 'lost' in problems[-1]
 
 
-def test_rows_that_sqlite_passes_over_cost_no_others(tmp_path):
-    file = write(tmp_path / 'bag', 'sqlite3')
+def change_rows(file, statement):
+    """Change a bag of SQLite, which has no metadata from then on."""
     with contextlib.closing(sqlite3.connect(file)) as database:
-        database.execute('DELETE FROM messages WHERE id IN (4, 5)')
+        database.execute(statement)
         database.commit()
-    (tmp_path / 'bag/metadata.yaml').unlink()
+    (file.parent / 'metadata.yaml').unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ('statement', 'why'),
+    [
+        ('DELETE FROM messages WHERE id IN (4, 5)', 'rows are missing'),
+        (
+            'UPDATE messages SET topic_id = 9 WHERE id IN (4, 5)',
+            'what names the topic is lost',
+        ),
+    ],
+)
+def test_rows_that_are_lost_cost_no_others(tmp_path, statement, why):
+    file = write(tmp_path / 'bag', 'sqlite3')
+    change_rows(file, statement)
     numbers, problems = read(tmp_path / 'bag')
     assert numbers == [0, 1, 2, *range(5, COUNT)]
-    assert problems[-1].endswith('2 messages between others lost: rows are missing')
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        database.execute(f'DELETE FROM messages WHERE id IN (4, 5, {COUNT})')
-        database.commit()
-    assert read(tmp_path / 'bag')[0] == numbers[:-1]  # of the end nothing is known to be missing
+    assert problems[-1].endswith(f'2 messages between others lost: {why}')
+
+
+def test_of_rows_missing_in_the_end_nothing_is_known(tmp_path):
+    file = write(tmp_path / 'bag', 'sqlite3')
+    change_rows(file, f'DELETE FROM messages WHERE id = {COUNT}')
+    assert read(tmp_path / 'bag')[0] == list(range(COUNT - 1))
 
 
 def test_what_a_cut_off_recording_left_in_its_log_is_read(tmp_path):
