@@ -21,7 +21,7 @@ from benchmarks.node import measure_node
 from benchmarks.stages import measure_stages
 from benchmarks.timing import Timing
 from smoke_ros.detector import Detector
-from smoke_ros.files import write_text_atomically
+from smoke_ros.files import check_target, write_text_atomically
 from smoke_ros.models import RANDOM
 
 
@@ -39,6 +39,8 @@ def main() -> int:
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='record all times')
     args = parser.parse_args()
+    if args.json:
+        check_target(args.json)  # before minutes of measuring rather than after them
 
     detector = Detector.from_model(RANDOM, args.device)
     machine = describe(detector.device)

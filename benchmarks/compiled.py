@@ -18,7 +18,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from tqdm import trange
 
-from benchmarks.__main__ import NETWORK_GFLOP
+from benchmarks.engines import NETWORK_GFLOP
 from benchmarks.machine import convolution_peak, describe
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.engines.compiled_cpu import CompiledCpuEngine

@@ -68,7 +68,9 @@ def measure_stages(detector: Detector, repeats: int) -> Iterator[Timing]:
 
     yield measure(f'decode {OBJECTS} objects', decode, many)
     detections = decode()
-    yield measure(f'{OBJECTS} objects to messages', lambda: to_messages(detections, camera), many)
+    pixel_px = detector.camera_setup(camera).heatmap_pixel_px
+    make_messages = partial(to_messages, detections, camera, pixel_px)
+    yield measure(f'{OBJECTS} objects to messages', make_messages, many)
 
 
 def make_message(image: np.ndarray) -> Image:
@@ -80,10 +82,12 @@ def make_message(image: np.ndarray) -> Image:
     )  # fmt: skip
 
 
-def to_messages(detections: list[Detection3D], camera: CameraModel) -> None:
+def to_messages(
+    detections: list[Detection3D], camera: CameraModel, heatmap_pixel_px: float
+) -> None:
     """Make all messages that the node publishes of one image's detections."""
     errors, header = ErrorModel(), Header(frame_id='camera')
     detections_to_message(
-        detections, header, lambda d: pose_covariance(d, camera, camera.width // 4, errors)
+        detections, header, lambda d: pose_covariance(d, camera, heatmap_pixel_px, errors)
     )
     detections_to_markers(detections, header, 0, 0.5)

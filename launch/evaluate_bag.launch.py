@@ -44,11 +44,12 @@ def _arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'model', default_value='',
             description='name of a model in models/registry.yaml, or path of a weights file; '
-            'empty: the default',
+            'empty: as in params_file, else the default',
         ),
         DeclareLaunchArgument(
             'device', default_value='',
-            description='what the network runs on: auto, cpu, cuda or cuda:N; empty: auto',
+            description='what the network runs on: auto, cpu, cuda or cuda:N; '
+            'empty: as in params_file, else auto',
         ),
         DeclareLaunchArgument(
             'params_file', default_value='',

@@ -19,7 +19,7 @@ from smoke_ros import coder
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.model import INPUT_STEP, STRIDE, ModelConfig
 from smoke_ros.config.options import check_known
-from smoke_ros.engines import Engine, choose_engine
+from smoke_ros.engines import Engine, EngineChoice, choose_engine
 from smoke_ros.engines.eager import resolve_device
 from smoke_ros.engines.engine import FunctionEngine, ImageEngine
 from smoke_ros.geometry import NEAR_M, projected_extent
@@ -110,9 +110,7 @@ class Detector:
         self._thresholds = self.config.thresholds(self.model.classes)
         self._most_overlaps = dict(zip(self.model.classes, self.model.overlap_limits, strict=True))
         self.device = resolve_device(device)
-        choice = choose_engine(loaded.network, self.model, self.device, self.config)
-        self.engine: Engine = choice.engine
-        self.engine_summary = choice.summary
+        self._use(choose_engine(loaded.network, self.model, self.device, self.config))
         self._setups: dict[object, CameraSetup] = {}
         self._most_setups = MOST_CACHED_CAMERAS
         #: Views, by size and share in per cent, of which it was said that much is not seen.
@@ -148,7 +146,11 @@ class Detector:
 
     @network.setter
     def network(self, function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
-        self.engine = FunctionEngine(function, self.device)
+        self._use(EngineChoice(FunctionEngine(function, self.device)))
+
+    def _use(self, choice: EngineChoice) -> None:
+        self.engine: Engine = choice.engine
+        self.engine_summary = choice.summary
 
     def preprocess(self, image_bgr: Image, camera: CameraModel) -> Tensor:
         """Turn an image into the network's input.
@@ -223,7 +225,7 @@ class Detector:
         if not isinstance(most, Integral) or most < 1:
             raise ValueError(f'max_detections must be at least 1 and whole, got {most!r}')
         check_known('classes', sorted(classes or ()), self.model.classes)
-        if not images_bgr:
+        if not len(images_bgr):  # it may be one array
             return [], StageTimes(0.0, 0.0, 0.0)
         self._most_setups = max(self._most_setups, len(cameras))
         start = time.perf_counter()
@@ -386,7 +388,10 @@ def _with_input_size(model: ModelConfig, config: DetectorConfig) -> ModelConfig:
 
 
 def _remedy(camera: CameraModel, geometry: InputGeometry) -> str:
-    """Say which input would have room for all of an image, where a larger one would."""
+    """Say which input would have room for all of an image, where a larger one would.
+
+    Of a distorted image it has room for what lies within the undistorted view only.
+    """
     own = geometry.width, geometry.height
     needed = [
         max(side, math.ceil(round(geometry.scale * length, 3) / INPUT_STEP) * INPUT_STEP)
@@ -400,7 +405,10 @@ def _remedy(camera: CameraModel, geometry: InputGeometry) -> str:
     if not larger:
         return ''
     times = math.prod(needed) / math.prod(own)
-    return f'. With {" and ".join(larger)} it would see all of it, in {times:.1f} times the time'
+    seen = 'more' if camera.has_distortion else 'all'
+    return (
+        f'. With {" and ".join(larger)} it would see {seen} of it, in {times:.1f} times the time'
+    )
 
 
 def _fitting_camera(image_bgr: Image, camera: CameraModel) -> CameraModel:

@@ -15,7 +15,7 @@ from smoke_ros.config.model import INPUT_STEP, ModelConfig
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.onnx_export import ExportOptions, export_onnx
 from smoke_ros.files import check_target
-from smoke_ros.models import LoadedModel, load_model
+from smoke_ros.models import LoadedModel, load_model, weights_of
 
 DESCRIPTION = """\
 Write a model as an ONNX file, with the standard's own operators only, for ONNX Runtime, TensorRT
@@ -139,14 +139,14 @@ def _export_weights(loaded: LoadedModel, args: argparse.Namespace) -> Path:
     record = TrainingRecord(loaded.config.trained_on, version=loaded.training.version)
     dtype = torch.float16 if args.half else None
     save_checkpoint(path, loaded.network, loaded.config, record, dtype)
-    load_model(path)
+    load_model(path.absolute())  # which is no model's name
     return path
 
 
 def _check_target(path: Path, model: str) -> None:
     """Refuse to write over the weights that are exported, and what cannot be written."""
     check_target(path)
-    if path.exists() and path.resolve() == Path(model).expanduser().resolve():
+    if path.exists() and path.resolve() == weights_of(model).resolve():
         raise ValueError(f'{path} is the model itself: give another --out')
 
 

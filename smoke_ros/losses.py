@@ -25,7 +25,6 @@ from smoke_ros.geometry import NEAR_M, box_corners, project, wrap_angle
 #: A pixel beside a keypoint learns the regression where the heatmap is this high at least.
 LEAST_WEIGHT = 0.5
 
-
 #: Relative errors of depth below this are taken to be this large: none is expected to be nothing.
 LEAST_DEPTH_ERROR = 0.003
 

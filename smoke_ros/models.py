@@ -6,18 +6,19 @@ import dataclasses
 import http.client
 import os
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
 from tqdm import tqdm
 
 from smoke_ros.checkpoint import Checkpoint, TrainingRecord, build_from, load_checkpoint, sha256
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.config.options import from_mapping, option
+from smoke_ros.config.options import from_mapping, option, read_yaml
 from smoke_ros.errors import CheckpointError
-from smoke_ros.files import replacing
+from smoke_ros.files import check_target, replacing
 from smoke_ros.network.smoke import Smoke, build_network
 from smoke_ros.resources import resource
 
@@ -101,14 +102,21 @@ def read_registry(path: Path) -> dict[str, ModelEntry]:
     ValueError
         Naming what is wrong with which entry.
     """
-    content = yaml.safe_load(path.read_text(encoding='utf-8'))
     entries: dict[str, ModelEntry] = {}
-    for name, values in content.items():
+    for name, values in _checked_mapping(read_yaml(path), 'models by name', f'{path}').items():
+        _checked_mapping(values, 'its fields', f'{path}: {name}')
         entry = from_mapping(ModelEntry, {'name': name, **values}, f'{path}: {name}')
         if not entry.is_download and entry.source not in (RANDOM, MANUAL):
             entry = dataclasses.replace(entry, source=str(path.parent / entry.source))
         entries[name] = entry
     return entries
+
+
+def _checked_mapping(content: Any, what: str, where: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        got = 'nothing' if content is None else repr(content)
+        raise ValueError(f'{where}: expected {what}, got {got}')
+    return content
 
 
 def cache_folder() -> Path:
@@ -127,6 +135,12 @@ def weights_path(entry: ModelEntry, folder: Path | None = None) -> Path:
     if entry.is_download or entry.source == MANUAL:
         return (folder or cache_folder()) / entry.file
     return Path(entry.source)
+
+
+def weights_of(name_or_path: str | Path) -> Path:
+    """Return where the weights are, or will be, of a model that is given as to load_model."""
+    entry = read_registry(resource('models/registry.yaml')).get(str(name_or_path))
+    return Path(name_or_path).expanduser() if entry is None else weights_path(entry)
 
 
 def fetch(entry: ModelEntry, folder: Path | None = None) -> Path:
@@ -158,6 +172,13 @@ def fetch(entry: ModelEntry, folder: Path | None = None) -> Path:
 
 
 def _download(entry: ModelEntry, path: Path) -> None:
+    try:
+        check_target(path)
+    except OSError as error:
+        raise FileNotFoundError(
+            f'model {entry.name} cannot be kept ({error}): set SMOKE_ROS_CACHE to a folder that '
+            'can be written to'
+        ) from error
     with replacing(path) as temporary:
         try:
             _copy_url(entry.source, temporary, entry.file)

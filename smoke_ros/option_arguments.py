@@ -17,14 +17,15 @@ def add_option_arguments(parser: argparse.ArgumentParser, config: type[Any]) -> 
         kind = type(field.default)
         parser.add_argument(
             f'--{field.name.replace("_", "-")}', type=kind, choices=info.choices or None,
-            default=field.default, metavar=None if info.choices else _metavar(info.unit, kind),
-            help=f'{info.description} (default: %(default)s)',
+            metavar=None if info.choices else _metavar(info.unit, kind),
+            help=f'{info.description} (default: {field.default})',
         )  # fmt: skip
 
 
 def given_options(args: argparse.Namespace, config: type[Any]) -> dict[str, Any]:
-    """Return what :func:`add_option_arguments` declared, by the names of the options."""
-    return {field.name: getattr(args, field.name) for field in dataclasses.fields(config)}
+    """Return what was given of :func:`add_option_arguments`, by the names of the options."""
+    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(config)}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def add_threshold_arguments(parser: argparse.ArgumentParser, elsewhere: str = '') -> None:

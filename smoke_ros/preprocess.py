@@ -165,7 +165,7 @@ def undistortion_maps(
     Raises
     ------
     ValueError
-        If the distortion cannot be inverted over the field of view.
+        If the distortion leads to positions that are not finite.
     """
     # The tables are asked for at pixel indices, the geometry is for pixel edges: half a pixel.
     shift = (geometry.scale - 1.0) / 2

@@ -104,7 +104,8 @@ class CameraModel:
     ------
     ValueError
         If K is not a finite (3, 3) matrix with positive focal lengths, the size is not positive,
-        or the distortion is unknown or not finite.
+        the projection's offset is not 3 finite numbers, or the distortion is unknown or not
+        finite.
     """
 
     K: FloatArray
@@ -120,8 +121,9 @@ class CameraModel:
         object.__setattr__(self, 'K', K)
         if self.width < 1 or self.height < 1:
             raise ValueError(f'image size must be positive, got {self.width}x{self.height}')
-        if not np.isfinite(self.projection_offset).all():
-            raise ValueError(f'projection_offset must be finite, got {self.projection_offset}')
+        offset = self.projection_offset
+        if len(offset) != 3 or not np.isfinite(offset).all():
+            raise ValueError(f'projection_offset must be 3 finite numbers, got {offset}')
         D = tuple(float(d) for d in self.D)
         # A fisheye bends the picture by its projection alone, whatever its coefficients are.
         is_plain = not any(D) and self.distortion_model != FISHEYE

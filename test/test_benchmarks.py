@@ -8,6 +8,7 @@ import torch
 pytest.importorskip('rclpy')
 pytest.importorskip('vision_msgs')
 
+from benchmarks import __main__ as bench
 from benchmarks.__main__ import as_json
 from benchmarks.engines import HEADER, Case, Row, list_cases
 from benchmarks.timing import Timing
@@ -37,6 +38,15 @@ def test_what_is_not_here_says_so_in_its_row():
     row = Row(CASE, missing='no such thing')
     assert '| no such thing |' in row.markdown()
     assert row.markdown().count('|') == HEADER.splitlines()[0].count('|')
+
+
+def test_a_record_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr('sys.argv', ['benchmarks', '--json', str(tmp_path)])
+    monkeypatch.setattr(bench.Detector, 'from_model', lambda *_: pytest.fail('measures already'))
+    with pytest.raises(IsADirectoryError, match='expected the name of a file'):
+        bench.main()
 
 
 def test_the_record_holds_every_time():

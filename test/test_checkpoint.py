@@ -1,3 +1,4 @@
+import errno
 import os
 import pickle
 
@@ -141,6 +142,9 @@ def test_what_is_no_smoke_checkpoint_is_refused(tmp_path):
         {'smoke_ros': {'format': 1, 'model': {}, 'training': {}}, 'state': [1]},
         {'smoke_ros': {'format': 1, 'model': {}, 'training': {}}, 'state': {'a': 'text'}},
         {'smoke_ros': {'format': 1, 'model': None, 'training': {}}, 'state': {}},
+        {'smoke_ros': {'format': 1, 'model': [], 'training': {}}, 'state': {}},
+        {'smoke_ros': {'format': 1, 'model': {}, 'training': ''}, 'state': {}},
+        {'smoke_ros': {'format': 1, 'model': {}, 'training': {}}, 'state': {1: torch.zeros(3)}},
         {'smoke_ros': {'format': 1, 'training': {}}, 'state': {}},
     ],
 )
@@ -148,6 +152,25 @@ def test_what_is_in_disorder_is_refused(tmp_path, content):
     torch.save(content, tmp_path / 'odd.pth')
     with pytest.raises(CheckpointError, match=r'odd\.pth: '):
         load_checkpoint(tmp_path / 'odd.pth')
+
+
+def test_an_option_that_is_wrong_is_named_once(tmp_path):
+    header = {'format': 1, 'model': {'top_k': 'many'}, 'training': {}}
+    torch.save({'smoke_ros': header, 'state': {}}, tmp_path / 'odd.pth')
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path / 'odd.pth')
+    assert str(caught.value) == f"{tmp_path}/odd.pth: model: top_k must be of type int, got 'many'"
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, 'Permission denied')
+
+    (tmp_path / 'theirs.pth').write_bytes(b'')
+    monkeypatch.setattr(torch, 'load', refuse)
+    with pytest.raises(CheckpointError, match=r'theirs\.pth: may not be read') as caught:
+        load_checkpoint(tmp_path / 'theirs.pth')
+    assert 'damaged' not in str(caught.value)
 
 
 def test_damaged_files_of_old_versions_of_pytorch_are_refused(tmp_path):

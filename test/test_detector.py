@@ -255,6 +255,13 @@ def test_a_real_network_gives_the_same_single_and_batched():
             torch.testing.assert_close(together[index], alone[0], atol=1e-4, rtol=0)
 
 
+def test_a_batch_may_be_one_array():
+    camera = make_camera()
+    detector = make_detector(camera)
+    images = np.stack([blank(camera)] * 2)
+    assert detector.detect_batch(images, [camera] * 2) == [detector.detect(images[0], camera)] * 2
+
+
 def test_nothing_in_nothing_out():
     detector = make_detector(make_camera())
     assert detector.detect_batch([], []) == []
@@ -337,6 +344,17 @@ def test_the_warning_of_a_lost_field_of_view_names_an_input_that_sees_all(caplog
     (found,) = taller.detect(blank(camera), camera)
     assert_same_box(found, low)
     assert taller.camera_setup(camera).visible_fraction == 1.0 and not caplog.records
+
+
+def test_no_input_sees_all_of_what_undistortion_loses(caplog):
+    K = np.array([[1000.0, 0, 960], [0, 1000, 540], [0, 0, 1]])
+    camera = CameraModel(K, 1920, 1080, 'plumb_bob', (-0.3, 0.1, 0.0, 0.0, 0.0))
+    loaded = label_model(*encode_boxes(ModelConfig(), camera, None, []))
+    taller = Detector(loaded, config=DetectorConfig(input_height=736))
+    assert taller.camera_setup(camera).visible_fraction < 0.95
+    caplog.clear()
+    Detector(loaded).camera_setup(camera)
+    assert 'With input_height 736 it would see more of it, in 1.9 times' in caplog.text
 
 
 def test_a_real_network_takes_an_input_of_another_size():

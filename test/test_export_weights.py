@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from perfect_outputs import small_model
 
 from smoke_ros.checkpoint import TrainingRecord, load_checkpoint, save_checkpoint
@@ -150,13 +151,6 @@ def test_a_graph_merges_no_boxes(trained, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_the_model_itself_is_not_overwritten(trained, capsys):
-    before = trained.read_bytes()
-    assert main(['export', str(trained), '--format', 'weights', '--out', str(trained)]) != 0
-    assert 'give another --out' in capsys.readouterr().err
-    assert trained.read_bytes() == before
-
-
 @pytest.mark.parametrize('kind', ['onnx', 'weights'])
 def test_the_model_is_not_written_over(trained, kind, monkeypatch, capsys):
     monkeypatch.setattr(
@@ -166,3 +160,33 @@ def test_the_model_is_not_written_over(trained, kind, monkeypatch, capsys):
     assert main(['export', str(trained), '--format', kind, '--out', str(trained)]) == 2
     assert f'{trained} is the model itself: give another --out' in capsys.readouterr().err
     assert trained.read_bytes() == before
+
+
+@pytest.fixture
+def named(trained, monkeypatch):
+    """Have a registry that knows the weights file as 'ours'."""
+    model = load_checkpoint(trained).model
+    entry = {
+        'source': trained.name, 'classes': list(model.classes),
+        'input_size': [model.input_width, model.input_height],
+    }  # fmt: skip
+    path = trained.with_name('registry.yaml')
+    path.write_text(yaml.safe_dump({'ours': entry}))
+    monkeypatch.setattr('smoke_ros.models.resource', lambda name: path)
+    return trained
+
+
+def test_nor_is_a_model_that_is_given_by_name(named, capsys):
+    before = named.read_bytes()
+    assert main(['export', 'ours', '--format', 'weights', '--out', str(named)]) == 2
+    assert f'{named} is the model itself: give another --out' in capsys.readouterr().err
+    assert named.read_bytes() == before
+
+
+def test_a_file_that_is_called_like_a_model_is_checked_itself(named, monkeypatch, capsys):
+    monkeypatch.chdir(named.parent)
+    monkeypatch.setattr(
+        'smoke_ros.export_command.save_checkpoint', lambda path, *_: path.write_bytes(b'cut off')
+    )
+    assert main(['export', 'ours', '--format', 'weights', '--out', 'ours']) == 2
+    assert 'damaged' in capsys.readouterr().err

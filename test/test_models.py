@@ -113,6 +113,13 @@ def test_without_a_network_the_error_says_which_file_to_put_where(entry, tmp_pat
     assert f'put it at {tmp_path / "weights.pth"}' in str(caught.value)
 
 
+def test_a_cache_that_cannot_be_written_to_is_said_before_the_download(entry, server, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(FileNotFoundError, match=r'cannot be kept .*set SMOKE_ROS_CACHE'):
+        fetch(entry, tmp_path / 'file' / 'cache')
+    assert server.requests == []
+
+
 @pytest.mark.parametrize('place', ['cut_chunk', 'nonsense'])
 def test_what_breaks_the_protocol_is_said_likewise(entry, server, tmp_path, place):
     source = f'http://127.0.0.1:{server.server_port}/{place}'
@@ -197,6 +204,23 @@ def test_an_unknown_field_of_the_registry_is_named(tmp_path):
     path = tmp_path / 'registry.yaml'
     path.write_text('mine: {sourcce: here.pth}')
     with pytest.raises(ValueError, match=r'registry\.yaml: mine: unknown option sourcce'):
+        read_registry(path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'expected models by name, got nothing'),
+        ('[1]', r'expected models by name, got \[1\]'),
+        ('mine:', 'mine: expected its fields, got nothing'),
+        ('mine: here.pth', "mine: expected its fields, got 'here.pth'"),
+        ('mine: [', 'expected YAML'),
+    ],
+)
+def test_a_registry_that_is_none_is_refused(tmp_path, text, message):
+    path = tmp_path / 'registry.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf'registry\.yaml: {message}'):
         read_registry(path)
 
 

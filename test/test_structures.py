@@ -94,9 +94,10 @@ def test_a_distortion_that_is_none_is_refused(kwargs, message):
         CameraModel(K, 640, 480, **kwargs)
 
 
-def test_a_projection_that_is_not_finite_is_refused():
-    with pytest.raises(ValueError, match='projection_offset must be finite'):
-        CameraModel.from_projection(np.column_stack((K, [math.nan, 0, 0])), 640, 480)
+@pytest.mark.parametrize('offset', [(math.nan, 0.0, 0.0), (1.0, 2.0)])
+def test_a_projection_that_is_none_is_refused(offset):
+    with pytest.raises(ValueError, match='projection_offset must be 3 finite numbers, got'):
+        CameraModel(K, 640, 480, projection_offset=offset)
 
 
 def test_zero_distortion_is_no_distortion():

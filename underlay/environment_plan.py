@@ -151,8 +151,9 @@ def first_due(state: State, keys: Mapping[str, str]) -> str | None:
 def spare_the_system(constraints: Iterable[str], system: Mapping[str, str]) -> list[str]:
     """Return constraints under which pip takes what a ROS machine has, and replaces none of it.
 
-    A package that the system has may be as old as it is; one too old for something else gets the
-    pinned version, in the environment only. What compiled ROS code shares is held where it is.
+    A package that the system has may be as old as it is; one too old for something else, or that
+    the system lacks, gets the pinned version, in the environment only. What compiled ROS code
+    shares is held where it is, and what would need a newer one of it may be older than its pin.
 
     Args:
         constraints: the lines of constraints.txt.
@@ -165,9 +166,8 @@ def spare_the_system(constraints: Iterable[str], system: Mapping[str, str]) -> l
         if match is None:
             continue
         name, pinned, marker = normalise(match.group(1)), match.group(2), match.group(3)
-        if name not in system:
-            spared.append(f'{name}=={pinned}{marker}')
-        elif name not in SHARED_WITH_ROS and is_older(system[name], pinned):
+        is_held = name in SHARED_WITH_ROS and name in system
+        if not is_held and (name not in system or is_older(system[name], pinned)):
             spared.append(f'{name}<={pinned}{marker}')
     held = sorted(SHARED_WITH_ROS & set(system))
     return [*spared, *(f'{name}=={system[name]}' for name in held)]

@@ -344,7 +344,7 @@ def main() -> int:
         kind = plan.choose_kind(clean_environ(), find_missing_ros_modules)
         with only_one_setup(ROOT) as lock:
             steps = set_up(folder, kind, lock)
-    except SetupError as error:
+    except (SetupError, OSError) as error:
         print(f'set-up failed: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

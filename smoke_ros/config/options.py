@@ -225,7 +225,8 @@ def _elements(name: str, values: tuple[Any, ...], default: tuple[Any, ...], wher
         values = tuple(map(_number, values))
         kinds = (int, float) if default and isinstance(default[0], int | float) else ()
     for value in values:
-        if value is None or (kinds and not isinstance(value, kinds)):
+        is_of_kind = isinstance(value, kinds) and not isinstance(value, bool)
+        if value is None or (kinds and not is_of_kind):
             expected = kinds[-1].__name__ if kinds else 'values'
             got = 'nothing' if value is None else repr(value)
             raise ValueError(f'{where}: {name} must have elements of type {expected}, got {got}')

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.engines.engine import WholeMaps
-from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.engines.errors import EngineUnavailableError, first_line
 from smoke_ros.engines.half_precision import half_network
 from smoke_ros.network.smoke import Smoke
 
@@ -76,9 +76,3 @@ def fuse(module: nn.Module) -> Network:
 def exact_convolutions() -> contextlib.AbstractContextManager[object]:
     """Keep cuDNN from rounding single precision to TF32's 10 bits of mantissa."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
-
-
-def first_line(error: Exception) -> str:
-    """Return the beginning of a message that may fill pages."""
-    lines = str(error).strip().splitlines()
-    return f'{type(error).__name__}: {lines[0] if lines else "no reason given"}'

@@ -13,14 +13,8 @@ from torch import Tensor
 
 from smoke_ros import coder
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.engines.compiled_gpu import (
-    Network,
-    exact_convolutions,
-    first_line,
-    fuse,
-    gpu_network,
-)
-from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.engines.compiled_gpu import Network, exact_convolutions, fuse, gpu_network
+from smoke_ros.engines.errors import EngineUnavailableError, first_line
 from smoke_ros.engines.image_preparation import TABLE_TENSORS, Preparation, WarpTables
 from smoke_ros.network.smoke import Smoke
 from smoke_ros.preprocess import Image, InputGeometry
@@ -138,7 +132,7 @@ class CudaGraphEngine:
             try:
                 self._network = make(module)
                 self(self._new(shape))
-            except (RuntimeError, EngineUnavailableError) as error:
+            except RuntimeError as error:  # an EngineUnavailableError is one
                 reason = first_line(error)
                 logger.info('cuda_graph: %s', reason)
                 self._graphs.clear()

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from smoke_ros import __version__
 from smoke_ros.config.model import STRIDE, ModelConfig
-from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.engines.errors import EngineUnavailableError, first_line
 from smoke_ros.engines.half_precision import half_network
 from smoke_ros.engines.onnx_network import BoxNetwork, MapNetwork, wrap
 from smoke_ros.files import replacing
@@ -63,19 +63,25 @@ def export_onnx(loaded: LoadedModel, options: ExportOptions, path: Path) -> None
     Raises
     ------
     EngineUnavailableError
-        If a package that it takes is not installed.
+        If a package that it takes is not installed, or PyTorch cannot export with those that are.
     """
     require_packages()
     import onnx
 
     steps = tqdm(total=4, desc='exporting', unit='step', disable=None, leave=False)
     with steps, _quiet_exporter():
-        program = _capture(loaded.network, loaded.config, options)
-        steps.update()
-        translated = torch.onnx.export(
-            program, (), dynamo=True, optimize=True, opset_version=OPSET, verbose=False,
-            input_names=_wrapper(options).inputs, output_names=_wrapper(options).outputs,
-        )  # fmt: skip
+        try:
+            program = _capture(loaded.network, loaded.config, options)
+            steps.update()
+            translated = torch.onnx.export(
+                program, (), dynamo=True, optimize=True, opset_version=OPSET, verbose=False,
+                input_names=_wrapper(options).inputs, output_names=_wrapper(options).outputs,
+            )  # fmt: skip
+        except (RuntimeError, ImportError) as error:  # PyTorch's own errors are some
+            raise EngineUnavailableError(
+                f'the network could not be exported: {first_line(error)}; '
+                'requirements/constraints.txt has versions that go together'
+            ) from error
         assert translated is not None
         steps.update()
         proto = translated.model_proto

@@ -42,12 +42,14 @@ class TensorRtEngine(WholeMaps):
         trt = import_tensorrt(device)
         self.device = device
         self.precision = precision
-        plan = self._plan(trt, network, model, precision)
+        plan = self._plan_file(trt, network, model, precision)
         # Kept, as what is made of it needs it.
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
+        self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
         if self._engine is None:
-            raise EngineUnavailableError('TensorRT could not load the plan that it built')
+            raise EngineUnavailableError(
+                f'TensorRT could not load {plan}; once removed, it is made anew'
+            )
         self._context = self._engine.create_execution_context()
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +74,7 @@ class TensorRtEngine(WholeMaps):
         heatmap, regression = maps
         return heatmap, regression
 
-    def _plan(self, trt: Any, network: Smoke, model: ModelConfig, precision: str) -> bytes:
+    def _plan_file(self, trt: Any, network: Smoke, model: ModelConfig, precision: str) -> Path:
         source = cached_onnx_file(network, model, precision)
         path = plan_file(source, trt.__version__, self.device)
         if not path.exists():
@@ -80,7 +82,7 @@ class TensorRtEngine(WholeMaps):
             with kept_at(path), replacing(path) as temporary:
                 plan = _build(trt, source, model)
                 temporary.write_bytes(plan)
-        return path.read_bytes()
+        return path
 
 
 def import_tensorrt(device: torch.device) -> Any:

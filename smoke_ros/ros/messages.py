@@ -44,10 +44,11 @@ def quaternion_from_rotation_y(rotation_y: float) -> Quaternion:
 def rotation_y_from_quaternion(quaternion: Quaternion) -> float:
     """Invert :func:`quaternion_from_rotation_y`; in [-pi, pi).
 
-    Of a box that is not upright, the heading of its x axis over the ground is taken.
+    Of a box that is not upright, the heading of its x axis over the ground is taken. Other
+    programs' quaternions need not be of length 1.
     """
     x, y, z, w = quaternion.x, quaternion.y, quaternion.z, quaternion.w
-    forward_x = 1.0 - 2.0 * (y * y + z * z)
+    forward_x = w * w + x * x - y * y - z * z
     forward_z = 2.0 * (x * z - w * y)
     return float(wrap_angle(math.atan2(-forward_z, forward_x)))
 

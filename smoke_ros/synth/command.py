@@ -19,7 +19,8 @@ from smoke_ros.structures import CameraModel
 DESCRIPTION = """\
 Render streets with cars, trucks, people and cyclists, and write pictures, labels and calibrations
 in KITTI's layout; or, with --drive, a drive along one street as frames and as a bag. Frame i
-depends only on the seed and i: a run that was interrupted goes on where it stopped."""
+depends only on the seed and i, and a run that was interrupted goes on where it stopped. A drive is
+made from its beginning by one process."""
 
 EXAMPLE = """\
 examples:
@@ -74,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--workers', type=int, default=2, metavar='N',
-        help='processes that render (default: %(default)s)',
+        help='processes that render frames other than a drive (default: %(default)s)',
     )  # fmt: skip
     parser.add_argument(
         '--drive', action='store_true',

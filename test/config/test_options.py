@@ -65,6 +65,7 @@ def test_exponents_in_lists_are_floats_too():
         ({'names': [None]}, 'k.yaml: names must have elements of type values, got nothing'),
         ({'heat': None}, 'k.yaml: heat must be of type float, got nothing'),
         ({'times': [1.0, 'noon']}, "k.yaml: times must have elements of type float, got 'noon'"),
+        ({'times': [1.0, True]}, 'k.yaml: times must have elements of type float, got True'),
         ({'pairs': [['salt', 3]]}, 'k.yaml: pairs must have elements of type str, got 3'),
         (
             {'pairs': ['salt', 'pepper']},

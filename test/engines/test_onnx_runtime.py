@@ -69,6 +69,21 @@ def test_a_cache_that_cannot_be_written_to_costs_the_engine_alone(monkeypatch, t
     assert 'its file cannot be kept' in fallback and 'set SMOKE_ROS_CACHE' in fallback
 
 
+def test_a_network_that_pytorch_cannot_export_costs_the_engine_alone(monkeypatch, tmp_path):
+    for name in ('onnx', 'onnxruntime', 'onnxscript'):
+        pytest.importorskip(name)
+
+    def refuse(*_, **__):
+        raise torch.onnx.OnnxExporterError('no rule for aten.roll\n and pages more')
+
+    monkeypatch.setenv('SMOKE_ROS_CACHE', str(tmp_path))
+    monkeypatch.setattr(torch.onnx, 'export', refuse)
+    choice = choose_engine(small_network(), MODEL, CPU, EngineConfig(engine='onnx'))
+    assert choice.engine.name in ('compiled', 'eager')
+    assert 'could not be exported: OnnxExporterError: no rule for aten.roll' in choice.fallback
+    assert 'pages more' not in choice.fallback
+
+
 def test_a_gpu_takes_the_runtime_for_gpus(engine, monkeypatch):
     import onnxruntime
 

@@ -82,6 +82,7 @@ def test_the_detector_takes_the_engine_of_its_configuration(network):
     heatmap = torch.full((1, 3, 16, 32), 0.5)
     detector.network = lambda _: (heatmap, torch.zeros(1, 8, 16, 32))
     assert detector.network(torch.zeros(1, 3, 64, 128))[0] is heatmap
+    assert detector.engine_summary == 'function, float32'
 
 
 @pytest.mark.parametrize(

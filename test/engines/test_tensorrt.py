@@ -8,7 +8,7 @@ import torch
 from small_network import MODEL, small_network
 
 from smoke_ros.config.engine import EngineConfig
-from smoke_ros.engines import choose_engine
+from smoke_ros.engines import choose_engine, tensorrt_engine
 from smoke_ros.engines.compiled_gpu import fuse
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.engines.tensorrt_engine import TensorRtEngine, import_tensorrt, plan_file
@@ -48,6 +48,32 @@ def test_a_plan_is_for_one_version_and_one_kind_of_gpu(monkeypatch, tmp_path):
     gpu[:] = ['NVIDIA B', (9, 0)]
     others.add(plan_file(source, '10.3.0', CUDA))
     assert len({path, *others}) == 4
+
+
+def test_a_plan_that_cannot_be_loaded_is_named(monkeypatch, tmp_path):
+    class Runtime:
+        def __init__(self, log):
+            pass
+
+        def deserialize_cuda_engine(self, plan):
+            return None
+
+    class Logger:
+        WARNING = 1
+
+        def __init__(self, level):
+            pass
+
+    fake = SimpleNamespace(__version__='10.3.0', Runtime=Runtime, Logger=Logger)
+    monkeypatch.setitem(sys.modules, 'tensorrt', fake)
+    path = tmp_path / 'old.plan'
+    path.write_bytes(b'cut off')
+    monkeypatch.setattr(tensorrt_engine, 'cached_onnx_file', lambda *_: tmp_path / 'a.onnx')
+    monkeypatch.setattr(tensorrt_engine, 'plan_file', lambda *_: path)
+    with pytest.raises(
+        EngineUnavailableError, match=r'load .*old\.plan; once removed, it is made'
+    ):
+        TensorRtEngine(small_network(), MODEL, CUDA, 'float16')
 
 
 def test_torch_compile_takes_triton(monkeypatch):

@@ -137,6 +137,15 @@ class TestPictures:
         # The codec wants even sizes and leaves the last row out.
         assert shapes == [(374, 1242, 3)] * 4
 
+    def test_a_strip_that_cannot_be_written_is_named_and_the_older_one_stays(
+        self, tmp_path, drive, monkeypatch
+    ):
+        (tmp_path / 'a.png').write_text('older')
+        monkeypatch.setattr(cv2, 'imwrite', lambda *_: False)  # as on a full disk
+        with pytest.raises(OSError, match=r'a\.png: OpenCV could not write it'):
+            self.draw(tmp_path, drive, {}, random=False)
+        assert (tmp_path / 'a.png').read_text() == 'older'
+
     def test_random_weights_show_no_boxes(self, tmp_path, drive):
         strip = self.draw(tmp_path, drive, {1_000_000_000: [CAR]}, random=True)
         assert strip.shape == (4 * 375, 1242, 3)
@@ -221,6 +230,13 @@ def test_ctrl_c_stops_everything(tmp_path, drive):
     assert not node.is_running()
     left = {path.name for path in (tmp_path / 'out').iterdir()}
     assert left == {'drive', 'smoke_node.log', 'calib_cam_to_cam.txt'}
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert main(['--out', str(tmp_path / 'file' / 'out')]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('demo: ') and f'{tmp_path / "file" / "out"}' in error
 
 
 def test_options_are_checked(capsys):

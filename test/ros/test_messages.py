@@ -66,6 +66,13 @@ def test_rotation_y_comes_back(rotation_y):
     assert rotation_y_from_quaternion(quaternion) == pytest.approx(rotation_y)
 
 
+@pytest.mark.parametrize('length', [0.5, 0.99, 2.0])
+def test_the_heading_of_a_quaternion_does_not_change_with_its_length(length):
+    q = quaternion_from_rotation_y(0.3)
+    scaled = Quaternion(x=length * q.x, y=length * q.y, z=length * q.z, w=length * q.w)
+    assert rotation_y_from_quaternion(scaled) == pytest.approx(0.3)
+
+
 def test_corners_from_the_message_are_the_library_s():
     message = detections_to_message([CAR], Header(), lambda _: np.eye(6)).detections[0]
     size = message.bbox.size

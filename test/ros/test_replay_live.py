@@ -33,9 +33,9 @@ from smoke_ros.ros.stamps import stamp_message
 FAKE_NODE = Path(__file__).parent / 'fake_node.py'
 
 
-def play(bag, out, kind='fake', rate=1.0, thresholds=None, params_file=None, **options):
+def play(bag, out, kind='fake', rate=1.0, parameters=None, params_file=None, **options):
     command = (sys.executable, str(FAKE_NODE), kind)
-    live = LiveOptions(rate, '', 'cpu', thresholds or {}, params_file, command)
+    live = LiveOptions(rate, '', 'cpu', parameters or {}, params_file, command)
     return replay_live(ReplayRequest(bag=bag, out=out, **options), live)
 
 
@@ -83,7 +83,7 @@ def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, 
         ({'class_thresholds': ('Pedestrian=0.5',)}, everything),
     ]):  # fmt: skip
         out = tmp_path / f'out{number}'
-        run = play(tmp_path / 'in', out, thresholds=asked, params_file=tmp_path / 'node.yaml')
+        run = play(tmp_path / 'in', out, parameters=asked, params_file=tmp_path / 'node.yaml')
         assert run.counts['processed'] >= 6
         assert run.options['score_threshold'] == asked.get('score_threshold')
         assert run.options['class_thresholds'] == plain(asked.get('class_thresholds'))

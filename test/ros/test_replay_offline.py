@@ -559,6 +559,28 @@ class TestCommand:
         alone = (tmp_path / 'broken', '--out', tmp_path / 'alone', '--live')
         assert self.replay(*alone) == cli.EXIT_BAD_INPUT
 
+    @pytest.mark.parametrize(
+        ('given', 'parameters'),
+        [
+            ([], {}),
+            (['--engine', 'auto'], {'engine': 'auto'}),
+        ],
+    )
+    def test_played_live_what_is_given_counts_though_it_be_the_default(
+        self, tmp_path, monkeypatch, given, parameters
+    ):
+        asked = []
+
+        def play(request, live, *, overwrite):
+            asked.append(live.parameters)
+            return replay_offline(request, GreyDetector(), overwrite=overwrite)
+
+        monkeypatch.setattr('smoke_ros.ros.node_process.isolate', lambda: None)
+        monkeypatch.setattr('smoke_ros.ros.replay.live.replay_live', play)
+        write_small_bag(tmp_path / 'a', 2)
+        assert self.replay(tmp_path / 'a', '--out', tmp_path / 'out', '--live', *given) == 0
+        assert asked == [parameters]
+
     def test_a_bag_that_cannot_be_read_counts_in_every_report(self, tmp_path):
         write_small_bag(tmp_path / 'a', 2)
         (tmp_path / 'broken').mkdir()

@@ -112,10 +112,18 @@ def test_beside_a_ros_nothing_of_the_system_is_replaced():
     lines += ['setuptools==84.2.1; python_version >= "3.11"', '']
     assert plan.spare_the_system(lines, system) == [
         'pyyaml<=6.0.3',  # the system's own is enough, and a newer one is not sought
-        'torch==2.13.0',
+        'torch<=2.13.0',
         'setuptools<=84.2.1; python_version >= "3.11"',
         'numpy==1.26.4',  # held: compiled ROS code shares it
     ]
+
+
+def test_beside_an_older_numpy_nothing_has_to_be_as_new_as_its_pin():
+    # The pinned ml-dtypes wants numpy 2, which no ROS up to Jazzy has: it has to be older.
+    lines = (ROOT / 'requirements' / 'constraints.txt').read_text().splitlines()
+    spared = plan.spare_the_system(lines, {'numpy': '1.26.4'})
+    assert [line for line in spared if '==' in line.partition(';')[0]] == ['numpy==1.26.4']
+    assert any(line.startswith('ml-dtypes<=') for line in spared)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,17 @@ def test_a_folder_that_set_up_did_not_make_is_left_alone(tmp_path, done):
     assert done == []
 
 
+def test_a_folder_that_cannot_be_made_is_named_without_a_traceback(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'file').touch()
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    monkeypatch.setattr(steps, 'ROOT', tmp_path)  # whose lock nobody holds
+    monkeypatch.setattr(plan, 'step_keys', lambda *_: dict.fromkeys(STEPS, ''))
+    monkeypatch.setattr(sys, 'argv', ['setup', '--venv', str(tmp_path / 'file' / 'venv')])
+    assert steps.main() == 1
+    error = capsys.readouterr().err
+    assert error.startswith('set-up failed: ') and f'{tmp_path / "file" / "venv"}' in error
+
+
 def test_a_failed_command_is_shown_with_its_last_words_and_logged(tmp_path):
     environment = steps.Environment(tmp_path, WHEELS, os.open(tmp_path, os.O_RDONLY))
     code = 'print("first"); print("no such package"); raise SystemExit(3)'

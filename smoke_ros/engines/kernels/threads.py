@@ -8,16 +8,21 @@ after each operation; and it would leave another set of threads behind.
 from __future__ import annotations
 
 import ctypes
+import logging
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
 import numpy as np
 import torch
-from numba import carray, cfunc, float32, float64, from_dtype, int32, types, uint64
+from numba import cfunc, float32, float64, from_dtype, int32, types, uint64
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
 from smoke_ros.engines.errors import EngineUnavailableError
+
+logger = logging.getLogger(__name__)
 
 _THREAD_NUMBER = 'omp_get_thread_num'
 _THREAD_COUNT = 'omp_get_num_threads'
@@ -83,8 +88,8 @@ class Kernel:
         self._dtype = np.dtype(fields, align=True)
         signature = types.void(types.CPointer(from_dtype(self._dtype)))
         try:
-            self._compiled = cfunc(signature, cache=True)(function)
-        except RuntimeError:  # no folder that can be written for the cache
+            self._compiled = _compile_once(function, signature)
+        except (RuntimeError, OSError):  # no folder that can be written for the cache, or no room
             self._compiled = cfunc(signature)(function)
 
     def __call__(self, threads: int, /, **arguments: torch.Tensor | float) -> None:
@@ -95,11 +100,12 @@ class Kernel:
         _run_in_parallel(self._compiled.address, record.ctypes.data, threads, 0)
 
 
-__all__ = [
-    'Kernel',
-    'carray',
-    'doubles_at',
-    'floats_at',
-    'thread_count',
-    'thread_number',
-]
+def _compile_once(function: Callable[..., None], signature: Any) -> Any:
+    """Compile, or load what another process has compiled."""
+    try:
+        return cfunc(signature, cache=True)(function)
+    except (EOFError, pickle.UnpicklingError) as error:
+        # As a power cut leaves it: without this every process would fail of it.
+        logger.info('%s is compiled anew, its cache is damaged: %s', function.__name__, error)
+        FunctionCache(function).flush()
+        return cfunc(signature, cache=True)(function)

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None, node_command: Sequence[str] | None =
     arguments = vars(_parser().parse_args(argv))
     try:
         run(DemoConfig(**arguments), node_command)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         print(f'demo: {error}', file=sys.stderr)
         return EXIT_BAD_INPUT
     except RuntimeError as error:

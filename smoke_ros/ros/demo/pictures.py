@@ -62,7 +62,8 @@ def draw_pictures(
         if writer is not None:
             writer.release()
     with replacing(strip) as temporary:
-        cv2.imwrite(str(temporary), np.concatenate(rows))
+        if not cv2.imwrite(str(temporary), np.concatenate(rows)):
+            raise OSError(f'{strip}: OpenCV could not write it')
 
 
 def _frames(drive: Drive, *, decode: bool) -> Iterator[tuple[int, DecodedFrame | None]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import DEFAULT_MODEL
+from smoke_ros.config.report import ReportConfig
 from smoke_ros.option_arguments import (
     add_option_arguments,
     add_threshold_arguments,
@@ -196,6 +197,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
     from smoke_ros.ros.replay.request import ReplayRequest
 
     detector = DetectorConfig(**given_options(args, EngineConfig), **given_thresholds(args))
+    report = ReportConfig(**given_options(args, ReportConfig))
     names = [bag_name(bag) for bag in args.bags]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -218,7 +220,7 @@ def make_requests(args: argparse.Namespace) -> list[ReplayRequest]:
             annotated=args.annotated,
             rerun=args.rerun,
             storage=args.storage,
-            pictures=args.pictures,
+            pictures=report.pictures,
             detector=detector,
         )
         for bag, name in zip(args.bags, names, strict=True)
@@ -275,8 +277,9 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
     for given in (*args.bags, args.params_file):
         if given is not None and not given.exists():
             raise FileNotFoundError(f'{given}: no such bag or file')
+    parameters = given_thresholds(args) | given_options(args, EngineConfig)
     live = LiveOptions(
-        args.rate, args.model or '', args.device or '', given_thresholds(args), args.params_file
+        args.rate, args.model or '', args.device or '', parameters, args.params_file
     )
 
     def replay(request: ReplayRequest) -> None:

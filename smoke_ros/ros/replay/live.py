@@ -17,7 +17,6 @@ from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from smoke_ros.calibration import is_ros_calibration
-from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.options import plain
 from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
@@ -64,8 +63,8 @@ class LiveOptions:
         1 for the recorded pace.
     model, device
         As the node's parameters; empty for what `params_file` says, or the default.
-    thresholds
-        The node's parameters `score_threshold` and `class_thresholds`, if they are given.
+    parameters
+        Others of the node's that are asked for: thresholds, and options of its engine.
     params_file
         A YAML file with parameters of the node.
     command
@@ -75,7 +74,7 @@ class LiveOptions:
     rate: float = 1.0
     model: str = ''
     device: str = ''
-    thresholds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     params_file: Path | None = None
     command: Sequence[str] = SMOKE_NODE
 
@@ -108,8 +107,8 @@ def replay_live(
         labels = None if request.labels is None else LabelFolder(request.labels)
         options = {
             **request.options(),
-            'score_threshold': live.thresholds.get('score_threshold'),
-            'class_thresholds': plain(live.thresholds.get('class_thresholds')),
+            'score_threshold': live.parameters.get('score_threshold'),
+            'class_thresholds': plain(live.parameters.get('class_thresholds')),
             'rate': live.rate,
             'params_file': optional_text(live.params_file),
         }
@@ -225,10 +224,7 @@ class _Session:
             parameters['model'] = live.model
         if live.device:
             parameters['device'] = live.device
-        parameters |= plain(live.thresholds)
-        for field in dataclasses.fields(EngineConfig):
-            if (value := getattr(request.detector, field.name)) != field.default:
-                parameters[field.name] = value
+        parameters |= plain(live.parameters)
         if live.params_file is None:
             # Nothing but the node itself is to drop frames.
             parameters['qos_reliability'] = 'reliable'
