@@ -9,6 +9,10 @@ The node's parameters come from a YAML file. An argument that stands for one of 
 given, goes before the file.
 """
 
+import fnmatch
+from pathlib import Path
+
+import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -168,7 +172,22 @@ def _refuse_unfit_topics(topics: dict[str, str], cameras: list[str]) -> None:
 
 
 def _cameras(given: dict[str, str]) -> list[str]:
-    return [name.strip() for name in given['cameras'].split(',') if name.strip()]
+    names = given['cameras'].split(',') if given['cameras'] else _cameras_in_file(given)
+    return [name.strip() for name in names if name.strip()]
+
+
+def _cameras_in_file(given: dict[str, str]) -> list[str]:
+    """Return the cameras that params_file names for the node, on which its topics depend."""
+    try:
+        sections = yaml.safe_load(Path(given['params_file']).read_text(encoding='utf-8'))
+        of_node = [
+            section['ros__parameters']
+            for name, section in sections.items()
+            if fnmatch.fnmatchcase(given['name'], name.rpartition('/')[2])
+        ]
+        return next((list(map(str, p['cameras'])) for p in of_node[::-1] if 'cameras' in p), [])
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return []  # the node says what is wrong with the file
 
 
 def _of_camera(topic: str, camera: str) -> str:

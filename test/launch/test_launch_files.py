@@ -179,6 +179,20 @@ def test_several_cameras(installed, tmp_path):
     } <= set(call['arguments'])  # fmt: skip
 
 
+@pytest.mark.parametrize('section', ['/**', 'smoke_node', '/**/smoke_node', '/rig/smoke_*'])
+def test_several_cameras_that_the_file_of_parameters_names(installed, tmp_path, section):
+    (tmp_path / 'mine.yaml').write_text(
+        'other_node: {ros__parameters: {cameras: [wrong]}}\n'
+        f'{section}: {{ros__parameters: {{cameras: [front, left]}}}}\n'
+    )
+    call = node_call(
+        installed, f'params_file:={tmp_path / "mine.yaml"}', 'image:=/rig/{camera}/image_rect'
+    )
+    assert {
+        'front/image:=/rig/front/image_rect', 'left/camera_info:=left/camera_info',
+    } <= set(call['arguments'])  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
