@@ -157,5 +157,5 @@ def _colour(detection: Detection3D, opacity: float) -> ColorRGBA:
 
 
 def _duration(seconds: float) -> Duration:
-    whole = int(seconds)
-    return Duration(sec=whole, nanosec=int((seconds - whole) * 1e9))
+    whole, nanoseconds = divmod(round(seconds * 1e9), 10**9)
+    return Duration(sec=whole, nanosec=nanoseconds)

@@ -23,7 +23,7 @@ OTHER = Detection3D((1.0, 1.0, 9.0), (0.8, 1.7, 0.6), 0.0, 'Moose', 0.5, (0.0, 0
 HEADER = Header(frame_id='camera_optical')
 
 
-def markers_of(detections, shown=0, lifetime=1.5):
+def markers_of(detections, shown=0, lifetime=2.3):
     return detections_to_markers(detections, HEADER, shown, lifetime).markers
 
 
@@ -42,7 +42,7 @@ def test_one_of_each_kind():
     for marker in (box, wireframe, heading, label):
         assert marker.action == Marker.ADD
         assert (marker.header, marker.id) == (HEADER, 0)
-        assert (marker.lifetime.sec, marker.lifetime.nanosec) == (1, 500_000_000)
+        assert (marker.lifetime.sec, marker.lifetime.nanosec) == (2, 300_000_000)
         colour = (marker.color.r, marker.color.g, marker.color.b)
         assert colour == pytest.approx(class_colour('Car'))
 
