@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _make_parser(chosen).parse_args(arguments)  # imports for seconds
         return args.run(args)  # type: ignore[no-any-return]
     except (ValueError, TypeError, OSError) as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            raise
         print(f'smoke-ros {chosen}: {error}', file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
