@@ -127,6 +127,8 @@ def _actions(context: LaunchContext) -> list[Node]:
             'use_sim_time', 'log_level', 'rviz', 'rviz_config', 'fixed_frame',
         )
     }  # fmt: skip
+    # Topics depend on the cameras, wherever they are named.
+    given['cameras'] = given['cameras'] or ','.join(_cameras_in_file(given))
     actions = [_smoke_node(given)]
     if given['rviz'] == 'true':
         actions.append(_rviz(given))
@@ -172,12 +174,11 @@ def _refuse_unfit_topics(topics: dict[str, str], cameras: list[str]) -> None:
 
 
 def _cameras(given: dict[str, str]) -> list[str]:
-    names = given['cameras'].split(',') if given['cameras'] else _cameras_in_file(given)
-    return [name.strip() for name in names if name.strip()]
+    return [name.strip() for name in given['cameras'].split(',') if name.strip()]
 
 
 def _cameras_in_file(given: dict[str, str]) -> list[str]:
-    """Return the cameras that params_file names for the node, on which its topics depend."""
+    """Return the cameras that params_file names for the node."""
     try:
         sections = yaml.safe_load(Path(given['params_file']).read_text(encoding='utf-8'))
         of_node = [
