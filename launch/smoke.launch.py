@@ -179,16 +179,15 @@ def _cameras(given: dict[str, str]) -> list[str]:
 
 def _cameras_in_file(given: dict[str, str]) -> list[str]:
     """Return the cameras that params_file names for the node."""
+    cameras = None
     try:
         sections = yaml.safe_load(Path(given['params_file']).read_text(encoding='utf-8'))
-        of_node = [
-            section['ros__parameters']
-            for name, section in sections.items()
-            if fnmatch.fnmatchcase(given['name'], name.rpartition('/')[2])
-        ]
-        return next((list(map(str, p['cameras'])) for p in of_node[::-1] if 'cameras' in p), [])
+        for name, section in sections.items():
+            if fnmatch.fnmatchcase(given['name'], name.rpartition('/')[2]):
+                cameras = section['ros__parameters'].get('cameras', cameras)
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         return []  # the node says what is wrong with the file
+    return list(map(str, cameras)) if isinstance(cameras, list) else []
 
 
 def _of_camera(topic: str, camera: str) -> str:

@@ -193,6 +193,13 @@ def test_several_cameras_that_the_file_of_parameters_names(installed, tmp_path, 
     } <= set(call['arguments'])  # fmt: skip
 
 
+def test_cameras_in_the_file_that_are_no_list_are_left_to_the_node(installed, tmp_path):
+    (tmp_path / 'mine.yaml').write_text('/**: {ros__parameters: {cameras: front}}')
+    call = node_call(installed, f'params_file:={tmp_path / "mine.yaml"}')
+    assert parameters_of(call) == {'cameras': 'front'}  # of which it says what is wrong
+    assert 'image:=image' in call['arguments']
+
+
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
