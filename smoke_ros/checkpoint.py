@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,8 +33,6 @@ from smoke_ros.network.smoke import Smoke, build_network
 FORMAT = 1
 
 State = dict[str, Tensor]
-
-T = TypeVar('T')
 
 #: A tensor's name in a public family's file -> its name in ours, as regular expressions that are
 #: all applied in turn.
@@ -278,11 +276,13 @@ def _ours(path: Path, content: dict[str, Any]) -> Checkpoint:
             'use the version of smoke_ros that wrote it, or a newer one'
         )
     try:
-        model = _read_options(ModelConfig, header['model'], f'{path}: model')
-        training = _read_options(TrainingRecord, header['training'], f'{path}: training')
+        model = from_mapping(ModelConfig, header['model'], f'{path}: model')
+        training = from_mapping(TrainingRecord, header['training'], f'{path}: training')
         state = content['state']
     except KeyError as error:
         raise CheckpointError(f'{path}: expected an entry {error}, there is none') from error
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
     ):
@@ -290,15 +290,6 @@ def _ours(path: Path, content: dict[str, Any]) -> Checkpoint:
     # Stored in half precision to be small; computed with in single precision.
     floats = {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
     return Checkpoint('smoke_ros', model, floats, training)
-
-
-def _read_options(cls: type[T], values: Any, where: str) -> T:
-    if not isinstance(values, dict):
-        raise CheckpointError(f'{where}: expected options by name, got {values!r}')
-    try:
-        return from_mapping(cls, values, where)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(str(error)) from error
 
 
 def _public(path: Path, tensors: dict[Any, Any]) -> Checkpoint:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 from tqdm import tqdm
 
 from smoke_ros import __version__
@@ -19,11 +18,11 @@ from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import DEFAULT_MODEL
 from smoke_ros.data.box_records import detection_record
 from smoke_ros.data.kitti import detection_to_object, write_objects
-from smoke_ros.data.layout import read_image
+from smoke_ros.data.layout import read_image, write_image
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
 from smoke_ros.evaluation.run_info import RUN_INFO_FILE, RunInfo, write_run_info
-from smoke_ros.files import check_targets, list_files, replacing, write_text_atomically
+from smoke_ros.files import check_targets, list_files, write_text_atomically
 from smoke_ros.option_arguments import (
     add_option_arguments,
     add_threshold_arguments,
@@ -194,10 +193,7 @@ def _write_outputs(
         objects = [detection_to_object(detection) for detection in detections]
         write_objects(args.kitti / f'{path.stem}.txt', objects)
     if args.draw:
-        target = _drawing(path, args)
-        with replacing(target) as temporary:
-            if not cv2.imwrite(str(temporary), annotate(image, detections, camera)):
-                raise OSError(f'{target}: OpenCV could not write it')
+        write_image(_drawing(path, args), annotate(image, detections, camera))
 
 
 def _print_detections(path: Path, detections: list[Detection3D]) -> None:

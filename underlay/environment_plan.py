@@ -166,8 +166,8 @@ def spare_the_system(constraints: Iterable[str], system: Mapping[str, str]) -> l
         if match is None:
             continue
         name, pinned, marker = normalise(match.group(1)), match.group(2), match.group(3)
-        is_held = name in SHARED_WITH_ROS and name in system
-        if not is_held and (name not in system or is_older(system[name], pinned)):
+        there = system.get(name)
+        if there is None or (name not in SHARED_WITH_ROS and is_older(there, pinned)):
             spared.append(f'{name}<={pinned}{marker}')
     held = sorted(SHARED_WITH_ROS & set(system))
     return [*spared, *(f'{name}=={system[name]}' for name in held)]

@@ -93,7 +93,4 @@ def read_evaluation_config(path: Path) -> EvaluationConfig:
     ValueError
         If it is not YAML, names an unknown option, or a value is not allowed.
     """
-    values = read_yaml(path)
-    if not isinstance(values, dict):
-        raise ValueError(f'{path}: expected options with values, got {type(values).__name__}')
-    return from_mapping(EvaluationConfig, values, str(path))
+    return from_mapping(EvaluationConfig, read_yaml(path), str(path))

@@ -157,8 +157,11 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
     Raises
     ------
     ValueError
-        For an unknown option, a value of another type than the default's, or one out of range.
+        For what is no mapping, an unknown option, a value of another type than the default's, or
+        one out of range.
     """
+    if not isinstance(mapping, Mapping):
+        raise ValueError(f'{where}: expected options with values, got {type(mapping).__name__}')
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(map(str, set(mapping) - set(fields)))  # YAML's names may be numbers
     if unknown:

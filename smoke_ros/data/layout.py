@@ -12,6 +12,7 @@ ROOT may also be the folder above, whose ``training`` holds these.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from PIL import Image as Picture
 
 from smoke_ros.data.kitti import KittiObject, read_calibration, read_objects
 from smoke_ros.errors import KittiFormatError
-from smoke_ros.files import list_files, read_text
+from smoke_ros.files import list_files, read_text, replacing
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel
 
@@ -131,6 +132,28 @@ def read_image(path: Path) -> Image:
             return cv2.cvtColor(np.asarray(picture.convert('RGB')), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
     except OSError as error:
         raise KittiFormatError(f'{path}: expected an image: {error}') from error
+
+
+def write_image(path: Path, image: np.ndarray, parameters: Sequence[int] = ()) -> None:
+    """Write an image atomically, in the format of its suffix.
+
+    Parameters
+    ----------
+    path
+        Where to write it; its folder is made.
+    image
+        What OpenCV writes in that format, such as (height, width, 3) uint8, BGR.
+    parameters
+        As for cv2.imwrite.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    with replacing(path) as temporary:
+        if not cv2.imwrite(str(temporary), image, parameters):
+            raise OSError(f'{path}: OpenCV could not write it')
 
 
 def read_split(path: Path) -> list[str]:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from smoke_ros.config.drawing import DrawingConfig
+from smoke_ros.data.layout import write_image
 from smoke_ros.drawing import annotate, draw_birds_eye
 from smoke_ros.drawing.canvas import Image
-from smoke_ros.files import replacing
 from smoke_ros.replay.records import FrameRecord, thumbnail_path, topic_folder
 from smoke_ros.structures import CameraModel
 
@@ -71,7 +71,8 @@ class Thumbnails:
             if number % self._stride:
                 return False
         path = thumbnail_path(self._folder, record.topic, record.index)
-        _write_jpeg(path, self._draw(record, image_bgr, camera))
+        picture = self._draw(record, image_bgr, camera)
+        write_image(path, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         if path not in self._kept:  # a run that was killed may have drawn what it did not record
             self._kept.append(path)
         return True
@@ -95,9 +96,3 @@ def birds_eye_png(record: FrameRecord) -> bytes:
         ground_truth=record.ground_truth or (),
     )  # fmt: skip
     return cv2.imencode('.png', picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
-
-
-def _write_jpeg(path: Path, picture: Image) -> None:
-    with replacing(path) as temporary:
-        if not cv2.imwrite(str(temporary), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
-            raise OSError(f'{path}: OpenCV could not write it')

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from smoke_ros.data.kitti import write_calibration, write_objects
-from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.data.layout import write_image
+from smoke_ros.files import write_text_atomically
 from smoke_ros.preprocess import InputGeometry, undistort_image, undistortion_maps
 from smoke_ros.ros.bag_files import bag_name
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder, Selection
@@ -138,9 +138,7 @@ def _write_list(out: Path, name: str, stamp_lines: Sequence[str]) -> None:
 
 
 def _write_frame(out: Path, name: str, image: BgrImage, decoded: DecodedFrame) -> None:
-    with replacing(out / 'image_2' / f'{name}.png') as temporary:
-        if not cv2.imwrite(str(temporary), image):
-            raise OSError(f'{out / "image_2" / name}.png: OpenCV could not write it')
+    write_image(out / 'image_2' / f'{name}.png', image)
     camera = decoded.camera
     pinhole = CameraModel.from_intrinsics(camera.K, camera.width, camera.height)
     write_calibration(out / 'calib' / f'{name}.txt', pinhole)

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from smoke_ros import __version__
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.data.kitti import write_calibration, write_objects
+from smoke_ros.data.layout import write_image
 from smoke_ros.files import replacing, write_text_atomically
 from smoke_ros.structures import CameraModel
 from smoke_ros.synth.frame import Frame, generate_frame
@@ -148,9 +149,7 @@ def write_frame(out: Path, name: str, frame: Frame, *, id_mask: bool = False) ->
         temporary.write_bytes(frame.jpeg)
     write_calibration(out / 'calib' / f'{name}.txt', frame.camera)
     if id_mask:
-        with replacing(out / 'id_masks' / f'{name}.png') as temporary:
-            if not cv2.imwrite(str(temporary), frame.ids.astype(np.uint16)):
-                raise OSError(f'{out / "id_masks" / name}.png: OpenCV could not write it')
+        write_image(out / 'id_masks' / f'{name}.png', frame.ids.astype(np.uint16))
     write_objects(out / 'label_2' / f'{name}.txt', frame.labels)
 
 

@@ -542,12 +542,21 @@ class TestCommand:
         code = cli.main(['report', str(folder), *requirements])
         return code, json.loads((folder / 'report.json').read_text())
 
-    def test_of_several_bags_played_live_one_cannot_be_read(self, tmp_path, caplog, monkeypatch):
+    @pytest.fixture
+    def played(self, monkeypatch):
+        """Do live replays without a node; what each was asked for is noted."""
+        asked = []
+
         def play(request, live, *, overwrite):
+            asked.append(live)
             return replay_offline(request, GreyDetector(), overwrite=overwrite)
 
         monkeypatch.setattr('smoke_ros.ros.node_process.isolate', lambda: None)
         monkeypatch.setattr('smoke_ros.ros.replay.live.replay_live', play)
+        return asked
+
+    @pytest.mark.usefixtures('played')
+    def test_of_several_bags_played_live_one_cannot_be_read(self, tmp_path, caplog):
         for name in 'ab':
             write_small_bag(tmp_path / name, 2)
         (tmp_path / 'broken').mkdir()
@@ -567,19 +576,11 @@ class TestCommand:
         ],
     )
     def test_played_live_what_is_given_counts_though_it_be_the_default(
-        self, tmp_path, monkeypatch, given, parameters
+        self, tmp_path, played, given, parameters
     ):
-        asked = []
-
-        def play(request, live, *, overwrite):
-            asked.append(live.parameters)
-            return replay_offline(request, GreyDetector(), overwrite=overwrite)
-
-        monkeypatch.setattr('smoke_ros.ros.node_process.isolate', lambda: None)
-        monkeypatch.setattr('smoke_ros.ros.replay.live.replay_live', play)
         write_small_bag(tmp_path / 'a', 2)
         assert self.replay(tmp_path / 'a', '--out', tmp_path / 'out', '--live', *given) == 0
-        assert asked == [parameters]
+        assert [live.parameters for live in played] == [parameters]
 
     def test_a_bag_that_cannot_be_read_counts_in_every_report(self, tmp_path):
         write_small_bag(tmp_path / 'a', 2)

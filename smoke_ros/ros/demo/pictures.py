@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from smoke_ros.data.layout import write_image
 from smoke_ros.drawing import annotate, draw_caption
 from smoke_ros.drawing.canvas import Image
 from smoke_ros.files import replacing
@@ -61,9 +62,7 @@ def draw_pictures(
                 rows.append(picture)
         if writer is not None:
             writer.release()
-    with replacing(strip) as temporary:
-        if not cv2.imwrite(str(temporary), np.concatenate(rows)):
-            raise OSError(f'{strip}: OpenCV could not write it')
+    write_image(strip, np.concatenate(rows))
 
 
 def _frames(drive: Drive, *, decode: bool) -> Iterator[tuple[int, DecodedFrame | None]]:
