@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from smoke_ros.huge_pages import use_huge_pages
 
 #: Exit code of a command that was given something it cannot use.
 EXIT_BAD_INPUT = 2
-#: Exit code after Ctrl-C, by convention 128 + SIGINT.
-EXIT_INTERRUPTED = 130
+#: Exit codes, by convention 128 + the signal's number: after Ctrl-C, and where whoever read the
+#: output has closed it.
+EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = arguments[0] if arguments else ''
     try:
         args = _make_parser(chosen).parse_args(arguments)  # imports for seconds
-        return args.run(args)  # type: ignore[no-any-return]
+        code: int = args.run(args)
+        sys.stdout.flush()  # not when Python ends, where nobody could tell why it fails
+        return code
+    except BrokenPipeError:
+        # As with `smoke-ros models | head`: enough was read, and nothing is wrong. What is left
+        # to be written has to go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
     except (ValueError, TypeError, OSError) as error:
         if logging.getLogger().isEnabledFor(logging.DEBUG):
             raise

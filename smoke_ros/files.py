@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -16,12 +16,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Where the block raises, nothing is left behind and an older file stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}{path.suffix}')
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -97,10 +95,3 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
-
-
-def _umask() -> int:
-    # mkstemp makes files that only their owner can read; the umask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -258,6 +259,15 @@ def test_the_library_imports_without_ros():
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 30
+
+
+def test_output_that_is_read_no_more_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)  # as `head` does when it has seen enough
+    command = [sys.executable, '-m', 'smoke_ros.cli', 'models']
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, '')
 
 
 def test_of_libraries_only_warnings_are_printed():

@@ -1,3 +1,4 @@
+import os
 import stat
 
 import pytest
@@ -25,7 +26,9 @@ def test_after_an_error_the_old_file_stands(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
 
 
-def test_others_may_read_what_is_written(tmp_path):
+def test_others_may_read_what_is_written(tmp_path, monkeypatch):
+    # The umask is every thread's: setting it for a moment opens what others write then.
+    monkeypatch.setattr(os, 'umask', lambda mask: pytest.fail(f'umask set to {mask:o}'))
     plain = tmp_path / 'plain.txt'
     plain.write_text('x')
     write_text_atomically(tmp_path / 'atomic.txt', 'x')
