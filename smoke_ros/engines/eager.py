@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,10 @@ class EagerEngine(WholeMaps):
 
     def __init__(self, network: Smoke, device: torch.device, precision: str = 'float32') -> None:
         module = network if precision == 'float32' else half_network(network, precision)
+        there = torch.empty(0, device=device).device
+        if any(tensor.device != there for tensor in module.parameters()):
+            # Another detector may use the same network where it is.
+            module = copy.deepcopy(module)
         self.module = module.eval().to(device)
         self.device = device
         self.precision = precision
