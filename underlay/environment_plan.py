@@ -98,9 +98,12 @@ def choose_kind(environ: Mapping[str, str], find_missing: Callable[[], list[str]
             '"make setup PYTHON=/usr/bin/python3", or use a shell in which no ROS is sourced'
         )
     if missing:
-        packages = ' '.join(f'ros-{distribution}-{name.replace("_", "-")}' for name in missing)
+        packages = ' '.join(
+            f'ros-{distribution or "<distribution>"}-{name.replace("_", "-")}' for name in missing
+        )
+        sourced = f'the sourced ROS {distribution}'.rstrip()
         raise SetupError(
-            f'expected the sourced ROS {distribution} to have {", ".join(missing)}, found none. '
+            f'expected {sourced} to have {", ".join(missing)}, found none. '
             f'Install them: "sudo apt install {packages}", or "rosdep install --from-paths ."'
         )
     return ROS

@@ -42,6 +42,12 @@ def test_a_ros_without_a_message_package_is_an_error_that_names_the_apt_package(
         plan.choose_kind(environ, lambda: ['vision_msgs'])
 
 
+def test_a_ros_of_unknown_name_is_not_made_a_package_name(tmp_path):
+    with pytest.raises(SetupError, match=r'sourced ROS to have vision_msgs.*rosdep') as raised:
+        plan.choose_kind({'AMENT_PREFIX_PATH': str(tmp_path)}, lambda: ['vision_msgs'])
+    assert 'apt install ros-<distribution>-vision-msgs"' in str(raised.value)
+
+
 def test_nothing_is_due_when_every_key_is_the_same():
     keys = {step: step for step in STEPS}
     assert plan.first_due(State(dict(keys)), keys) is None
