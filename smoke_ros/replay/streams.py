@@ -193,12 +193,17 @@ def segments(streams: Sequence[Stream], count: int) -> Iterator[tuple[float, flo
     Yields
     ------
     Start and end of a segment in seconds since the bag's first frame, and its part of every
-    stream. Nothing for streams without frames, one segment for a single stamp.
+    stream. Nothing for streams without frames, one segment for a single stamp. Frames whose
+    stamp was never set, zero far from all others, belong to none.
     """
-    stamps = [stream.stamp_ns for stream in streams if len(stream)]
-    if not stamps:
+    stamps = np.concatenate([np.empty(0, np.int64), *(stream.stamp_ns for stream in streams)])
+    if not len(stamps):
         return
-    first, last = min(int(s.min()) for s in stamps), max(int(s.max()) for s in stamps)
+    given = stamps[stamps != 0]
+    # A clock of a simulation starts at zero.
+    if len(given) and given.min() > np.ptp(given):
+        stamps = given
+    first, last = int(stamps.min()), int(stamps.max())
     count = min(count, last - first) or 1
     edges = [first + (last - first) * i // count for i in range(count + 1)]
     for low, high in itertools.pairwise(edges):

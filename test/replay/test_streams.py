@@ -62,6 +62,20 @@ def test_segments_of_one_frame(make_streams, make_frame):
     assert list(segments([], 8)) == []
 
 
+def test_a_stamp_that_was_never_set_does_not_stretch_the_segments(make_streams, make_frame):
+    start_ns = 1_700_000_000_000_000_000
+    frames = [make_frame(i, stamp_ns=start_ns + i * 100_000_000) for i in range(10)]
+    frames[4] = make_frame(4, stamp_ns=0)
+    cut = list(segments(make_streams(frames), 3))
+    assert [len(parts[0]) for _, _, parts in cut] == [3, 2, 4]
+    assert [(low, high) for low, high, _ in cut] == [(0.0, 0.3), (0.3, 0.6), (0.6, 0.9)]
+
+
+def test_without_any_stamp_all_frames_are_one_segment(make_streams, make_frame):
+    frames = [make_frame(i, stamp_ns=0) for i in range(3)]
+    assert [len(parts[0]) for _, _, parts in segments(make_streams(frames), 8)] == [3]
+
+
 def test_runs_of_several_bags_are_one_replay(tmp_path, make_replay, make_frame):
     make_replay([make_frame(0, bag='a')], 'a')
     make_replay([make_frame(0, bag='b')], 'b')
