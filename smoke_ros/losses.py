@@ -87,7 +87,8 @@ class SmokeLoss(nn.Module):
         objects = gather_objects(regression, targets, self.model, self.config.regression_reach)
         parts = regression_losses(objects, self.model, self.layout, self.config)
         if weight := self.config.heading_weight:
-            parts['heading'] = weight * heading_distance(objects, self.layout)
+            scale = self.config.heading_scale
+            parts['heading'] = weight * heading_distance(objects, self.layout, scale)
         divisor = self.config.regression_divisor
         divided = {name: part / divisor for name, part in parts.items()}
         return LossTerms({'heatmap': self.config.heatmap_weight * focal, **divided})
@@ -333,16 +334,25 @@ def corner_distance(
     return (each * weights[:, None, None]).sum()
 
 
-def heading_distance(objects: ObjectOutputs, layout: coder.RegressionLayout) -> Tensor:
+def heading_distance(
+    objects: ObjectOutputs, layout: coder.RegressionLayout, scale: float = 0.0
+) -> Tensor:
     """Return the sum of the headings' errors in radians, whose only minimum is the right one.
 
     The distance of corners has others, out of which no gradient leads: for a car along an axis
     near 138 degrees, for oblique ones near 180. An angle's slope is the same at every error, where
     that of a cosine vanishes for a heading the wrong way round.
+
+    With a ``scale`` s an error e counts e / 2 + s log(1 + e / s). Where the image leaves two
+    headings, as for a car that may be seen from ahead or from behind, the median of errors that
+    count as they are is anything between them, right for neither; this is least at one of the two.
     """
     predicted = coder.decode_alpha(objects.regression[:, layout.orientation])
     ray = torch.arctan2(objects.locations[:, 0], objects.locations[:, 2])
-    return (wrap_angle(predicted - (objects.rotation_y - ray)).abs() * objects.weights).sum()
+    errors = wrap_angle(predicted - (objects.rotation_y - ray)).abs()
+    if scale > 0.0:
+        errors = errors / 2 + scale * torch.log1p(errors / scale)
+    return (errors * objects.weights).sum()
 
 
 def box_2d_distance(objects: ObjectOutputs, channels: slice) -> Tensor:

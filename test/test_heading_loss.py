@@ -44,14 +44,38 @@ def test_the_error_in_radians(orientation, kind, error_deg, expected):
     assert float(parts['heading']) == pytest.approx(10.0 * expected / 300.0, abs=1e-6)
 
 
+@pytest.mark.parametrize('error_deg', [0, 20, 60, 180])
+def test_far_above_the_scale_errors_count_by_their_logarithm_too(error_deg):
+    config = LossConfig(heading_weight=10.0, heading_scale=0.3)
+    error = math.radians(error_deg)
+    expected = 10.0 * (error / 2 + 0.3 * math.log(1 + error / 0.3)) / 300.0
+    assert float(parts_of(config, 'sincos', error_deg)['heading']) == pytest.approx(
+        expected, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(('scale', 'is_decided'), [(0.0, False), (0.3, True)])
+def test_between_two_headings_none_is_learnt_but_where_there_is_no_scale(scale, is_decided):
+    """A car seen from its side, towards or away: half the samples say 60 degrees more."""
+    config = LossConfig(heading_weight=10.0, heading_scale=scale)
+    sums = [
+        sum(float(parts_of(config, 'sincos', guess - truth)['heading']) for truth in (0, 60))
+        for guess in (0, 30, 60)
+    ]
+    assert sums[0] == pytest.approx(sums[2])
+    assert (sums[1] > 1.1 * sums[0]) == is_decided
+
+
 def test_the_authors_have_none():
     assert 'heading' not in parts_of(LossConfig(), 'sincos', 30)
 
 
-def test_leads_out_of_the_minimum_that_corners_have():
+@pytest.mark.parametrize('scale', [0.0, 0.3])
+def test_leads_out_of_the_minimum_that_corners_have(scale):
     """Of a long car along an axis: seen from 180 degrees, the nearest minimum is at 138, not 0."""
     errors = range(100, 181)
-    parts = [parts_of(LossConfig(heading_weight=10.0), 'sincos', error) for error in errors]
+    config = LossConfig(heading_weight=10.0 if scale == 0.0 else 20.0, heading_scale=scale)
+    parts = [parts_of(config, 'sincos', error) for error in errors]
     corners = [float(part['orientation']) for part in parts]
     both = [float(part['orientation'] + part['heading']) for part in parts]
     minima = [errors[i] for i in range(1, 80) if corners[i] < min(corners[i - 1], corners[i + 1])]

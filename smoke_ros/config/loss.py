@@ -38,6 +38,11 @@ class LossConfig:
         'of the wrong headings at which the distance of corners has a minimum too; the authors '
         'have none', low=0.0, high=1000.0,
     )  # fmt: skip
+    heading_scale: float = option(
+        0.0, 'where it is above 0, errors of headings far above it count less than in proportion: '
+        'of two headings that an image leaves, one is learnt, not what lies between them',
+        unit='rad', low=0.0, high=3.0,
+    )  # fmt: skip
     dimensions_weight: float = option(
         1.0, "factor of the dimensions' loss, where disentangled; the authors' is 1: centimetres "
         'of size beside metres of depth', low=0.0, high=1000.0,
