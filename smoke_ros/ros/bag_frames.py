@@ -29,8 +29,10 @@ from smoke_ros.structures import CameraModel, Vector3
 WAIT_NS = 500_000_000
 #: How many bytes of images wait at most, whatever the bag's rate and the number of its cameras.
 MOST_WAITING_BYTES = 1 << 29
-#: Messages that are kept for images which are still to come.
-MOST_KEPT = 64
+#: Messages that are kept for images which are still to come, and how many at most where they came
+#: so lately that their images may be behind one which waits the longest.
+MOST_KEPT, MOST_KEPT_LATELY = 64, 4096
+LATELY_NS = 2 * WAIT_NS
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,12 @@ class BagFrames:
         if stamp_ns:
             kept[stamp_ns] = message
         self._latest[message.topic] = message
-        if len(kept) > MOST_KEPT:
-            del kept[next(iter(kept))]
+        while len(kept) > MOST_KEPT:
+            oldest = next(iter(kept))
+            is_recent = abs(message.stamp_ns - kept[oldest].stamp_ns) <= LATELY_NS
+            if is_recent and len(kept) <= MOST_KEPT_LATELY:
+                break
+            del kept[oldest]
 
     def _ready(self, now_ns: int | None) -> Iterator[BagFrame]:
         """Hand out waiting images from the front that are complete, or have waited too long."""

@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, TypeAlias
 
 from smoke_ros.config.node import NODE_NAME
 from smoke_ros.resources import resource
@@ -29,9 +30,15 @@ POLL_S = 0.05
 #: How much of the node's output an error shows.
 TAIL_LINES = 8
 
+#: As signal.signal takes and returns it; None where there is none of Python's.
+_SignalHandler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
+
 
 class NodeProcess:
     """Runs the node for as long as a ``with`` block.
+
+    In the block SIGTERM is a KeyboardInterrupt: it would end this program alone, and the node
+    would run on.
 
     Parameters
     ----------
@@ -61,6 +68,7 @@ class NodeProcess:
             self._arguments += ['-r', f'{name}:={topic}']
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._sigterm_before: _SignalHandler = None
 
     def __enter__(self) -> NodeProcess:
         with self._log.open('wb') as log:
@@ -68,6 +76,7 @@ class NodeProcess:
             self._process = subprocess.Popen(
                 self._arguments, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
+        self._sigterm_before = _handle_sigterm(_interrupt)
         return self
 
     def __exit__(
@@ -77,13 +86,16 @@ class NodeProcess:
         trace: TracebackType | None,
     ) -> None:
         assert self._process is not None
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        _handle_sigterm(signal.SIG_IGN)  # a second one must not cut this short
         try:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGINT)
             self._process.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        finally:
+            _handle_sigterm(self._sigterm_before)
 
     @property
     def pid(self) -> int:
@@ -123,6 +135,17 @@ class NodeProcess:
             check()
             time.sleep(POLL_S)
         return condition()
+
+
+def _handle_sigterm(handler: _SignalHandler) -> _SignalHandler:
+    """Install a handler, if there is one, and return that before; in the main thread alone."""
+    if handler is None or threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def isolate() -> None:

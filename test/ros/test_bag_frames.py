@@ -101,6 +101,24 @@ def test_what_belongs_to_the_last_image_may_come_after_the_end(tmp_path):
     assert [decoded.truth is not None for _, decoded in found] == [True, True]
 
 
+def test_labels_of_a_fast_camera_outlast_an_image_without_any(tmp_path):
+    # 200 images a second: 100 come while the first, which has no label, waits for one.
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/image', Image, RELIABLE)
+        bag.add_topic('/camera_info', CameraInfo, RELIABLE)
+        bag.add_topic('/ground_truth', Detection3DArray, RELIABLE)
+        for number in range(300):
+            stamp_ns = BEGIN_NS + number * 5_000_000
+            header = Header(stamp=stamp_message(stamp_ns))
+            info = calibration_to_message(Calibration(64, 48, K), header)
+            bag.write('/camera_info', info, stamp_ns)
+            bag.write('/image', bgr_to_image(picture(number), header), stamp_ns + 1)
+            if number:
+                bag.write('/ground_truth', objects_to_message([CAR], header), stamp_ns + 2)
+    unlabelled = [n for n, (_, decoded) in enumerate(read(tmp_path / 'bag')) if not decoded.truth]
+    assert unlabelled == [0]
+
+
 def test_a_selection_that_makes_no_sense():
     for values, message in (
         ({'start_s': -1.0}, 'start must be at least 0 s and finite, got -1'),

@@ -6,14 +6,17 @@ import yaml
 
 pytest.importorskip('rclpy')
 
+import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.ros.node import SmokeNode
-from smoke_ros.ros.parameters import OWNERS, Settings, describe
+from smoke_ros.ros.parameters import OWNERS, Settings, check_parameter_file, describe
 
 LIVE = {'score_threshold', 'class_thresholds', 'max_detections', 'classes'}
 CONFIG = Path(__file__).parents[2] / 'config' / 'smoke.yaml'
@@ -176,3 +179,32 @@ def test_a_class_that_the_model_lacks_ends_the_configuration(start_node):
     bench = start_node(activate=False, classes=['Tram'])
     assert not bench.node.start()
     assert bench.log.has('error', 'classes must be of Car, Cyclist, Pedestrian')
+
+
+@pytest.mark.parametrize(
+    ('section', 'is_found'),
+    [
+        ('/**', True), ('smoke_node', True), ('/smoke_node', True), ('/*', True),
+        ('/**/smoke_node', True), ('/rig/smoke_node', False), ('/*/smoke_node', False),
+        ('front', False), ('smoke_nod(', False),
+    ],
+)  # fmt: skip
+def test_sections_of_a_file_are_found_as_ros_finds_them(tmp_path, ros_domain, section, is_found):
+    file = tmp_path / 'node.yaml'
+    file.write_text(f'{section}: {{ros__parameters: {{score_threshold: 0.7}}}}\n')
+    if is_found:
+        check_parameter_file(file, '/smoke_node')
+    else:
+        with pytest.raises(ValueError, match='expected parameters of /smoke_node, or of'):
+            check_parameter_file(file, '/smoke_node')
+    if '(' in section:
+        return  # no name to ROS
+    arguments = ['--ros-args', '--params-file', str(file)]
+    context = Context()
+    rclpy.init(context=context, args=arguments)
+    node = Node(
+        'smoke_node', context=context, automatically_declare_parameters_from_overrides=True
+    )
+    assert node.has_parameter('score_threshold') == is_found
+    node.destroy_node()
+    context.shutdown()

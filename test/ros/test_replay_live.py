@@ -91,6 +91,43 @@ def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, 
         assert {tuple(d.class_name for d in each) for each in found} == {tuple(names)}
 
 
+def test_a_vehicles_file_may_be_of_a_managed_node_with_a_calibration(
+    tmp_path, ros_domain, monkeypatch
+):
+    reports = []
+
+    class Kept(NodeReport):
+        def __init__(self):
+            super().__init__()
+            reports.append(self)
+
+    monkeypatch.setattr('smoke_ros.ros.replay.live.NodeReport', Kept)
+    monkeypatch.setattr('smoke_ros.ros.node_process.START_LIMIT_S', 120.0)
+    write_small_bag(tmp_path / 'in', 12)
+    (tmp_path / 'node.yaml').write_text(
+        'smoke_node: {ros__parameters: {autostart: false, use_sim_time: false,'
+        ' camera_info_url: /on/the/vehicle.yaml}}\n'
+    )
+    run = play(tmp_path / 'in', tmp_path / 'out', params_file=tmp_path / 'node.yaml')
+    assert run.counts['processed'] >= 6
+    # The stamps are of the bag's time, and so is the node's clock.
+    assert 'latency_stamp_ms' in reports[0].values
+
+
+def test_a_file_without_parameters_of_the_node_is_refused(tmp_path):
+    write_small_bag(tmp_path / 'in', 2)
+    file = tmp_path / 'node.yaml'
+    for text, got in (
+        ('front: {ros__parameters: {model: demo}}', 'those of /front'),
+        ('rig: {smoke_node: {ros__parameters: {model: demo}}}', 'those of /rig/smoke_node'),
+        ('model: demo', 'none'),
+    ):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=rf'{file}: expected .*/smoke_node, .*got {got}$'):
+            play(tmp_path / 'in', tmp_path / 'out', params_file=file)
+    assert not (tmp_path / 'out').exists()
+
+
 def test_an_image_without_a_stamp_gets_no_other_ones_answer(tmp_path, ros_domain):
     write_small_bag(tmp_path / 'in', 4, stamped=False)
     run = play(tmp_path / 'in', tmp_path / 'out')
@@ -114,6 +151,14 @@ def test_a_node_that_does_not_start_is_reported(tmp_path, ros_domain):
         play(tmp_path / 'in', tmp_path / 'out', 'no such kind')
     with pytest.raises(ValueError, match='an interrupted run with another options'):
         play(tmp_path / 'in', tmp_path / 'out', rate=2.0)
+
+
+def test_a_node_that_ends_while_it_is_played_to_is_reported_at_once(tmp_path, ros_domain):
+    write_small_bag(tmp_path / 'in', 600)
+    with pytest.raises(RuntimeError, match=r'(?s)ended with exit code 9;.*\n  dying'):
+        play(tmp_path / 'in', tmp_path / 'out', 'dying')
+    # Written to when the node ended; the bag goes on for a minute.
+    assert time.time() - (tmp_path / 'out/smoke_node.log').stat().st_mtime < 30.0
 
 
 def test_what_cannot_be_played(tmp_path):

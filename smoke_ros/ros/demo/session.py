@@ -93,20 +93,23 @@ def play_into_node(
         process.wait_until_ready(
             lambda: progress.is_active and all(map(player.subscribers, topics)), check
         )
-        report, last_ns = _play(player, reader.topics[camera.image], config.rate)
+        report, last_ns = _play(player, reader.topics[camera.image], config.rate, process)
         process.wait_for(progress.follow_to_the_end(last_ns), FINISH_LIMIT_S, check)
         check()
         recorder.close()
     return report
 
 
-def _play(player: Player, images: BagTopic, rate: float) -> tuple[PlayReport, int]:
+def _play(
+    player: Player, images: BagTopic, rate: float, process: NodeProcess
+) -> tuple[PlayReport, int]:
     """Play the bag; return also the stamp of the last image in nanoseconds."""
     last: BagMessage | None = None
     with tqdm(total=images.message_count, desc='playing', unit='frame', disable=None) as bar:
 
         def follow(message: BagMessage) -> None:
             nonlocal last
+            process.check()
             if message.topic == images.name:
                 last = message
                 bar.update()

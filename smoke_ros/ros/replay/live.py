@@ -22,8 +22,9 @@ from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
 from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
 from smoke_ros.ros.message_types import MessageClass
-from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, MARKERS
+from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, MARKERS, NODE
 from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, SMOKE_NODE, NodeProcess
+from smoke_ros.ros.parameters import check_parameter_file
 from smoke_ros.ros.player import Player
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
@@ -101,6 +102,8 @@ def replay_live(
         raise ValueError(f'rate must be above 0, got {live.rate:g}')
     if request.selection.stride != 1:
         raise ValueError('stride must be 1 in a live replay: a camera leaves out no image')
+    if live.params_file is not None:
+        check_parameter_file(live.params_file, NODE)
     with TolerantBag(request.bag) as bag:
         camera = _only_camera(bag, request)
         # Before the bag is played, which may take hours.
@@ -185,7 +188,7 @@ class _Session:
             logger.info('waiting for the node to load its model')
             process.wait_until_ready(lambda: all(map(player.subscribers, self._played())), check)
             with LoadMonitor(process.pid) as monitor:
-                self._play(player, clock)
+                self._play(player, clock, process)
                 played = time.monotonic()
                 if not process.wait_for(
                     lambda: self.report.is_done(played + REPORT_S), FINISH_LIMIT_S, check
@@ -197,12 +200,13 @@ class _Session:
             self.load = monitor.samples
             check()
 
-    def _play(self, player: Player, clock: BagClock) -> None:
+    def _play(self, player: Player, clock: BagClock, process: NodeProcess) -> None:
         total = self._bag.topics[self._camera.image].message_count
         with tqdm(total=total, desc='playing', unit='frame', disable=None) as bar:
 
             def count(message: BagMessage) -> None:
                 bar.update(message.topic == self._camera.image)
+                process.check()  # the rest may take hours, and would be for nothing
 
             # The first message played may come long after the bag's first, of another topic.
             report = player.play(self._live.rate, count, on_begin=clock.start)
@@ -215,7 +219,11 @@ class _Session:
     def _node_process(self, log: Path) -> NodeProcess:
         request, live, camera = self._request, self._live, self._camera
         parameters: dict[str, Any] = {
+            'use_sim_time': True,
+            'autostart': True,  # here is no lifecycle manager
             'cameras': [''],  # one is played, under its own names
+            # Else the bag's camera infos count: they are played, and the records are made by them.
+            'camera_info_url': str(request.calibration.absolute()) if request.calibration else '',
             'image_transport': 'compressed' if camera.compressed else 'raw',
             'rectification': request.rectification,
         }
@@ -228,14 +236,12 @@ class _Session:
         if live.params_file is None:
             # Nothing but the node itself is to drop frames.
             parameters['qos_reliability'] = 'reliable'
-        if request.calibration is not None:
-            parameters['camera_info_url'] = str(request.calibration.absolute())
         remappings = {'image': camera.image}
         if camera.info is not None:
             remappings['camera_info'] = camera.info
-        command = [*live.command, '--ros-args', '-p', 'use_sim_time:=true']
+        command = [*live.command]
         if live.params_file is not None:
-            command += ['--params-file', str(live.params_file)]
+            command += ['--ros-args', '--params-file', str(live.params_file)]
         return NodeProcess(command, parameters, remappings, log)
 
     def _record(self, node: Node, writer: BagWriter, clock: BagClock) -> None:
