@@ -149,6 +149,7 @@ class CameraErrors:
     depth_by_distance: tuple[DepthErrors, ...]
     heading: HeadingErrors
     size: tuple[SizeErrors, ...]
+    #: As many, and one more for objects without a 3D box, where there are any.
     recall_by_distance: tuple[Recall, ...]
     recall_by_occlusion: tuple[Recall, ...]
     recall_by_truncation: tuple[Recall, ...]

@@ -63,6 +63,7 @@ def distance_svg(part: ClassEvaluation) -> str:
 
 def _draw_depth(axes: Axes, errors: CameraErrors, places: np.ndarray) -> None:
     depth = errors.depth_by_distance
+    places = places[: len(depth)]  # objects without a 3D box come last, and have no errors
     median = [_or_nan(row.median_abs_m) for row in depth]
     worst = [_or_nan(row.p90_abs_m) for row in depth]
     bias = [_or_nan(row.bias_m) for row in depth]
@@ -79,7 +80,7 @@ def _draw_depth(axes: Axes, errors: CameraErrors, places: np.ndarray) -> None:
         axes.legend(loc='upper left', fontsize='small')
     else:
         axes.set_ylim(0.0, 1.0)
-        axes.text(0.5, 0.5, 'no object was found', ha='center', transform=axes.transAxes)
+        axes.text(0.5, 0.5, 'no depth to compare', ha='center', transform=axes.transAxes)
 
 
 def calibration_svg(part: ClassEvaluation) -> str:

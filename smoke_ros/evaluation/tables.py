@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from smoke_ros.evaluation.average_precision import (
@@ -178,22 +179,21 @@ def _depth_table(errors: CameraErrors) -> Table:
         'median',
         'bias',
     )
-    rows = [
-        _depth_row(recall, depth)
-        for recall, depth in zip(errors.recall_by_distance, errors.depth_by_distance, strict=True)
-    ]
+    # Objects without a 3D box come last, in a row without errors.
+    pairs = itertools.zip_longest(errors.recall_by_distance, errors.depth_by_distance)
+    rows = [_depth_row(recall, depth) for recall, depth in pairs]
     rows.append(_depth_row(errors.recall, errors.depth))
     return Table('Recall and depth error by distance', header, tuple(rows))
 
 
-def _depth_row(recall: Recall, depth: DepthErrors) -> tuple[str, ...]:
+def _depth_row(recall: Recall, depth: DepthErrors | None) -> tuple[str, ...]:
+    found = (recall.of, str(recall.objects), str(recall.found), percent(recall.recall))
+    if depth is None:
+        return (*found, *(NOTHING,) * 7)
     lengths = (depth.mean_abs_m, depth.median_abs_m, depth.p90_abs_m, depth.bias_m)
     shares = (depth.mean_relative, depth.median_relative, depth.bias_relative)
     return (
-        recall.of,
-        str(recall.objects),
-        str(recall.found),
-        percent(recall.recall),
+        *found,
         *(figure(value, 2, ' m') for value in lengths),
         *(percent(value) for value in shares),
     )

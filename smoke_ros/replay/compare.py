@@ -12,6 +12,9 @@ from smoke_ros.evaluation.tables import NOTHING, Table
 from smoke_ros.replay.metrics import HIGHER, NEITHER, is_variant
 from smoke_ros.replay.report_files import REPORT_JSON
 
+#: Stands for an option that one of the reports does not have.
+_ABSENT = 'not stated'
+
 BETTER, WORSE, SAME, GONE, NEW = 'better', 'WORSE', 'same', 'GONE', 'new'
 
 #: Parts of a report that have to agree for its figures to be comparable, and how to find them.
@@ -20,7 +23,7 @@ CONDITIONS: dict[str, Callable[[dict[str, Any]], Any]] = {
     'topics': lambda report: sorted({topic for run in report['runs'] for topic in run['topics']}),
     'frames': lambda report: report['counts']['frames'],
     'labelled frames scored': lambda report: report['counts']['scored'],
-    'evaluation options': lambda report: report['config'],
+    'options of the report': lambda report: report['config'],
     'mode': lambda report: sorted({run['mode'] for run in report['runs']}),
     'device': lambda report: sorted({run['device'] for run in report['runs']}),
     'engine': lambda report: sorted({run.get('engine', '') for run in report['runs']}),
@@ -161,11 +164,25 @@ def _verdict(
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [
-        f'{what} differ: {_short(find(before))} and {_short(find(after))}'
-        for what, find in CONDITIONS.items()
-        if find(before) != find(after)
-    ]
+    found = {what: (find(before), find(after)) for what, find in CONDITIONS.items()}
+    unlike = {what: _unlike(*pair) for what, pair in found.items() if pair[0] != pair[1]}
+    return [f'{what} differ: {_short(a)} and {_short(b)}' for what, (a, b) in unlike.items()]
+
+
+def _unlike(a: Any, b: Any) -> tuple[Any, Any]:
+    """Reduce two values to what differs: options, of one run or of as many, to some of them."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        names = dict.fromkeys([*a, *b])
+        pairs = {name: (a.get(name, _ABSENT), b.get(name, _ABSENT)) for name in names}
+        reduced = {name: _unlike(*pair) for name, pair in pairs.items() if pair[0] != pair[1]}
+        return {name: x for name, (x, _) in reduced.items()}, {
+            name: y for name, (_, y) in reduced.items()
+        }
+    are_lists = isinstance(a, list) and isinstance(b, list) and len(a) == len(b)
+    if are_lists and all(isinstance(item, dict) for item in [*a, *b]):
+        parts = [_unlike(x, y) for x, y in zip(a, b, strict=True) if x != y]
+        return [x for x, _ in parts], [y for _, y in parts]
+    return a, b
 
 
 def _short(value: Any) -> str:

@@ -28,7 +28,8 @@ class Counts:
     processed: int
     dropped: int
     failed: int
-    #: Frames that were processed and have ground truth.
+    #: Frames that have ground truth, and those of them that were processed.
+    labelled: int
     scored: int
     detections: int
     #: Low ends of the bins of distance in metres; the last bin has no end.
@@ -146,6 +147,7 @@ def _count(streams: Sequence[Stream], names: dict[str, str], config: EvaluationC
         processed=int((status == PROCESSED).sum()),
         dropped=int((status == DROPPED).sum()),
         failed=int((status == FAILED).sum()),
+        labelled=sum(int(stream.labelled.sum()) for stream in streams),
         scored=sum(int(stream.scored.sum()) for stream in streams),
         detections=len(table),
         bins_m=tuple(config.distance_bin_m * i for i in range(MOST_DISTANCE_BINS)),

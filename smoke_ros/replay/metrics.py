@@ -25,7 +25,6 @@ HIGHER, LOWER, NEITHER = 'higher', 'lower', ''
 DEVKIT_PREFIX = 'kitti:'
 R11_SUFFIX = '/r11'
 
-_NO_TRUTH = 'there is no ground truth'
 _NOT_LIVE = 'only a live replay has it'
 _NOT_OFFLINE = 'only an offline replay has it'
 _TOO_FEW = 'too few frames were published'
@@ -110,22 +109,25 @@ def is_variant(name: str) -> bool:
 def _accuracy(
     evaluation: Evaluation | None, counts: Counts, config: EvaluationConfig
 ) -> Iterator[Metric]:
+    no_truth = 'there is no ground truth'
+    if counts.labelled:
+        no_truth = 'no frame with ground truth was processed'
     parts: Sequence[ClassEvaluation | None] = (
         evaluation.classes if evaluation else [None] * len(config.classes)
     )
     for i, (name, part) in enumerate(zip(config.classes, parts, strict=True)):
         overlaps = (config.overlaps[i], config.devkit_overlaps[i])
-        yield from _average_precisions(name, part, overlaps)
-        yield from _errors(name, part, counts)
+        yield from _average_precisions(name, part, overlaps, no_truth)
+        yield from _errors(name, part, counts, no_truth)
     value = evaluation.false_boxes_per_frame if evaluation else None
     yield Metric(
         'false_boxes_per_frame', value, '', LOWER, 0.02, 0.05, 'detections of no object',
-        '' if evaluation else _NO_TRUTH,
+        '' if evaluation else no_truth,
     )  # fmt: skip
 
 
 def _average_precisions(
-    class_name: str, part: ClassEvaluation | None, overlaps: tuple[float, float]
+    class_name: str, part: ClassEvaluation | None, overlaps: tuple[float, float], no_truth: str
 ) -> Iterator[Metric]:
     for prefix, table, overlap in (('', 'benchmark', 0), (DEVKIT_PREFIX, 'devkit', 1)):
         for suffix, points in (('', 40), (R11_SUFFIX, 11)):
@@ -143,7 +145,7 @@ def _average_precisions(
                         _average_precision(score, points), '%', HIGHER, 0.5, 0.02,
                         f'AP_R{points} at overlap {at:g}, '
                         f'table {"kitti_benchmark" if table == "benchmark" else "kitti"}',
-                        _why_no_average_precision(class_name, part, score),
+                        _why_no_average_precision(class_name, part, score, no_truth),
                     )  # fmt: skip
 
 
@@ -154,27 +156,29 @@ def _average_precision(score: AveragePrecision | None, points: int) -> float | N
 
 
 def _why_no_average_precision(
-    class_name: str, part: ClassEvaluation | None, score: AveragePrecision | None
+    class_name: str, part: ClassEvaluation | None, score: AveragePrecision | None, no_truth: str
 ) -> str:
     if part is None or score is None:
-        return _NO_TRUTH
+        return no_truth
     if not score.objects:
         level = f' of difficulty {score.difficulty}' if part.objects else ''
         return f'no {class_name}{level} is labelled'
     return '' if score.curve is not None else 'detections state no alpha'
 
 
-def _errors(class_name: str, part: ClassEvaluation | None, counts: Counts) -> Iterator[Metric]:
+def _errors(
+    class_name: str, part: ClassEvaluation | None, counts: Counts, no_truth: str
+) -> Iterator[Metric]:
     errors = part.errors if part else None
-    matched = f'no labelled {class_name} was found' if part else _NO_TRUTH
-    labelled = f'no {class_name} is labelled' if part else _NO_TRUTH
+    matched = f'no labelled {class_name} with a 3D box was found' if part else no_truth
+    labelled = f'no {class_name} is labelled' if part else no_truth
     false_boxes = errors.false_boxes / counts.scored if errors and counts.scored else None
     depth, heading = (errors.depth, errors.heading) if errors else (None, None)
     rows: list[tuple[str, float | None, str, str, float, str, str]] = [
         ('recall_percent', _percent(errors.recall.recall if errors else None), '%', HIGHER, 0.5,
          'objects found in the image, at the score threshold', labelled),
         ('false_boxes_per_frame', false_boxes, '', LOWER, 0.02,
-         'detections of no object', _NO_TRUTH),
+         'detections of no object', no_truth),
         ('depth_median_m', depth.median_abs_m if depth else None, 'm', LOWER, 0.02,
          'median size of the error of z', matched),
         ('depth_p90_m', depth.p90_abs_m if depth else None, 'm', LOWER, 0.05,

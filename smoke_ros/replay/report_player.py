@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from smoke_ros.replay.records import FrameRecord
+from smoke_ros.replay.streams import given_stamps
 from smoke_ros.replay.thumbnails import birds_eye_png
 
 STYLE = """
@@ -80,9 +83,10 @@ def format_player(pictured: Sequence[tuple[Path, FrameRecord]], most: int) -> st
     in_rows = sorted(pictured, key=lambda pair: streams.index((pair[1].bag, pair[1].topic)))
     stride = -(-len(pictured) // most)
     several = len({record.bag for _, record in pictured}) > 1
-    first: dict[str, int] = {}
+    stamps: dict[str, list[int]] = {}
     for _, record in pictured:
-        first.setdefault(record.bag, record.stamp_ns)
+        stamps.setdefault(record.bag, []).append(record.stamp_ns)
+    first = {bag: int(given_stamps(np.array(of_bag)).min()) for bag, of_bag in stamps.items()}
     frames = [
         {
             'topic': f'{Path(record.bag).name} {record.topic}' if several else record.topic,
@@ -107,9 +111,10 @@ def format_player(pictured: Sequence[tuple[Path, FrameRecord]], most: int) -> st
 
 
 def _caption(record: FrameRecord, first_ns: int) -> str:
+    seconds = (record.stamp_ns - first_ns) / 1e9
     parts = [
         f'frame {record.index}',
-        f'{(record.stamp_ns - first_ns) / 1e9:.2f} s',
+        'no stamp' if seconds < 0.0 else f'{seconds:.2f} s',
         f'{len(record.detections)} detections',
     ]
     if record.ground_truth is not None:

@@ -13,12 +13,14 @@ from smoke_ros.evaluation.plots import BLUE, GREEN, ORANGE, RED, svg
 from smoke_ros.replay.measure import Counts
 from smoke_ros.replay.records import DROPPED, FAILED, LoadSample
 from smoke_ros.replay.steadiness import Steadiness
-from smoke_ros.replay.streams import Stream
+from smoke_ros.replay.streams import Stream, given_stamps
 from smoke_ros.structures import FloatArray
 
 #: Points of a line over time.
 TIME_BINS = 300
 HISTOGRAM_BINS = 50
+#: Of values in a histogram: those that differ by rounding alone cannot be told apart by bins.
+DIGITS = 6
 SIZE = (11.0, 2.9)
 
 
@@ -27,16 +29,18 @@ def timeline_starts(streams: Sequence[Stream]) -> dict[str, tuple[int, float]]:
     starts: dict[str, tuple[int, float]] = {}
     end = 0.0
     for bag in dict.fromkeys(stream.bag for stream in streams):
-        stamps = np.concatenate([stream.stamp_ns for stream in streams if stream.bag == bag])
+        of_bag = [stream.stamp_ns for stream in streams if stream.bag == bag]
+        stamps = given_stamps(np.concatenate(of_bag))
         starts[bag] = (int(stamps.min()), end)
         end += max((int(stamps.max()) - int(stamps.min())) / 1e9, 1e-3)
     return starts
 
 
 def seconds_of(stream: Stream, starts: dict[str, tuple[int, float]]) -> FloatArray:
-    """Return (N,) seconds on the common timeline."""
+    """Return (N,) seconds on the common timeline; NaN where the stamp was never set."""
     first, start = starts[stream.bag]
-    return (stream.stamp_ns - first) / 1e9 + start
+    seconds = (stream.stamp_ns - first) / 1e9 + start
+    return np.where(stream.stamp_ns < first, np.nan, seconds)
 
 
 def times_svg(streams: Sequence[Stream], *, live: bool) -> str:
@@ -49,7 +53,7 @@ def times_svg(streams: Sequence[Stream], *, live: bool) -> str:
     what = 'latency (ms)' if live else 'time of a frame (ms)'
     known = np.isfinite(ms)
     if known.any():
-        left.hist(ms[known], bins=HISTOGRAM_BINS, color=BLUE)
+        left.hist(ms[known].round(DIGITS), bins=HISTOGRAM_BINS, color=BLUE)
         for share, dashes in ((50, '-'), (95, '--'), (99, ':')):
             value = float(np.percentile(ms[known], share))
             left.axvline(value, color=RED, linestyle=dashes, label=f'p{share} {value:.0f} ms')
@@ -106,7 +110,7 @@ def distance_svg(counts: Counts, steady: Steadiness) -> str:
     if len(steady.jumps_m):
         most = float(np.quantile(steady.jumps_m, 0.98))
         jumps = np.minimum(steady.jumps_m, most)
-        right.hist(jumps, HISTOGRAM_BINS, color=GREEN)
+        right.hist(jumps.round(DIGITS), HISTOGRAM_BINS, color=GREEN)
     right.set(xlabel='depth jump (m), the largest 2% in the last bar', ylabel='boxes')
     _grid(left, right)
     return svg(figure, 'distance')
@@ -153,7 +157,7 @@ def _mark_lost(axes: Axes, streams: Sequence[Stream], seconds: FloatArray) -> No
     """Mark where frames were dropped or failed, along the bottom."""
     status = np.concatenate([stream.status for stream in streams])
     for name, colour in ((DROPPED, RED), (FAILED, 'black')):
-        when = seconds[status == name]
+        when = seconds[(status == name) & np.isfinite(seconds)]
         if len(when):
             places = np.unique(np.digitize(when, _edges(seconds)))
             middles = _middles(seconds)[np.clip(places - 1, 0, TIME_BINS - 1)]
@@ -168,7 +172,12 @@ def _mark_bags(axes: Axes, starts: dict[str, tuple[int, float]]) -> None:
 def _binned(
     seconds: FloatArray, values: FloatArray, reduce: Callable[[FloatArray], float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Reduce values to one for each length of time; short series stay as they are."""
+    """Reduce values to one for each length of time; short series stay as they are.
+
+    What has no time is left out.
+    """
+    is_placed = np.isfinite(seconds)
+    seconds, values = seconds[is_placed], values[is_placed]
     order = np.argsort(seconds, kind='stable')
     seconds, values = seconds[order], values[order]
     if len(seconds) <= TIME_BINS:
@@ -180,6 +189,7 @@ def _binned(
 
 
 def _edges(seconds: FloatArray) -> FloatArray:
+    seconds = seconds[np.isfinite(seconds)]
     low, high = (float(seconds.min()), float(seconds.max())) if len(seconds) else (0.0, 1.0)
     return np.linspace(low, max(high, low + 1e-3), TIME_BINS + 1, dtype=np.float64)
 

@@ -199,10 +199,7 @@ def segments(streams: Sequence[Stream], count: int) -> Iterator[tuple[float, flo
     stamps = np.concatenate([np.empty(0, np.int64), *(stream.stamp_ns for stream in streams)])
     if not len(stamps):
         return
-    given = stamps[stamps != 0]
-    # A clock of a simulation starts at zero.
-    if len(given) and given.min() > np.ptp(given):
-        stamps = given
+    stamps = given_stamps(stamps)
     first, last = int(stamps.min()), int(stamps.max())
     count = min(count, last - first) or 1
     edges = [first + (last - first) * i // count for i in range(count + 1)]
@@ -210,6 +207,13 @@ def segments(streams: Sequence[Stream], count: int) -> Iterator[tuple[float, flo
         end = high + 1 if high == last else high
         parts = [stream.between(low, end) for stream in streams]
         yield (low - first) / 1e9, (high - first) / 1e9, parts
+
+
+def given_stamps(stamps_ns: IntArray) -> IntArray:
+    """Return the stamps of a bag without those that were never set: zero, far from all others."""
+    given = stamps_ns[stamps_ns != 0]
+    # A clock of a simulation starts at zero.
+    return given if len(given) and given.min() > np.ptp(given) else stamps_ns
 
 
 def _renumbered(table: ObjectTable, rows: BoolArray) -> ObjectTable:

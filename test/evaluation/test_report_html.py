@@ -18,6 +18,20 @@ def evaluation(make_object):
     return evaluate_frames([truth], [found], EvaluationConfig())
 
 
+def test_objects_without_a_3d_box_have_a_row_but_no_errors(make_object):
+    flat = make_object(location=(-1000.0,) * 3, dimensions=(-1.0,) * 3, rotation_y=-10.0)
+    found = [make_object(score=0.9)]
+    for truth in ([[make_object(z=5.0)], [flat]], [[flat], [flat]]):
+        evaluation = evaluate_frames(truth, [found, found])
+        section = class_section(evaluation, evaluation.classes[0])
+        table = class_tables(evaluation, evaluation.classes[0])['depth']
+        row = next(row for row in table.rows if row[0] == 'not given')
+        assert row[2:] == (row[1], '100.0%', *('-',) * 7)
+        plot = section[section.index(format_table(table)) + 1]
+        assert 'not given</text>' in plot
+        assert ('no depth to compare' in plot) == (truth[0] == [flat])
+
+
 def test_a_table():
     assert format_table(TABLE) == (
         '<h3>A &amp; B</h3><table><tr><th>name</th><th>count</th></tr>'

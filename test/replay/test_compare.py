@@ -77,6 +77,21 @@ def test_differing_conditions_are_said():
     )  # fmt: skip
 
 
+def test_of_options_those_that_differ_are_said():
+    options = {f'option_{i}': i for i in range(40)}
+    a, b = report(), report()
+    a['runs'][0]['options'] = {**options, 'focal_correction': 'depth'}
+    b['runs'][0]['options'] = {**options, 'focal_correction': 'image', 'engine': None}
+    a['config'] = {'report': options, 'evaluation': {**options, 'score_threshold': 0.25}}
+    b['config'] = {'report': options, 'evaluation': {**options, 'score_threshold': 0.5}}
+    assert compare_reports(a, b).differences == (
+        'options of the report differ: {"evaluation": {"score_threshold": 0.25}} and '
+        '{"evaluation": {"score_threshold": 0.5}}',
+        'options differ: [{"focal_correction": "depth", "engine": "not stated"}] and '
+        '[{"focal_correction": "image", "engine": null}]',
+    )
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(name, **values):

@@ -18,6 +18,10 @@ from smoke_ros.replay.thumbnails import Thumbnails
 LOAD = (LoadSample(0.0, 100.0, 500.0), LoadSample(1.0, 120.0, 510.0))
 
 
+def read_jumps(folder):
+    return measure_replay(read_replay(folder), Measuring()).whole.steadiness.jumps_m
+
+
 @pytest.fixture
 def live_replay(make_replay, make_frame, make_box, make_label):
     frames = [
@@ -104,6 +108,27 @@ def test_a_run_that_was_cut_off_is_a_problem(make_replay, make_frame, capsys):
     assert 'did not come to their end) is 1, required <= 0' in capsys.readouterr().err
 
 
+def test_labels_of_frames_that_were_all_dropped_are_not_said_to_be_missing(
+    make_replay, make_frame, make_label, capsys
+):
+    lost = make_frame(0, status='dropped', reason='too slow', ground_truth=(make_label(),))
+    folder = make_replay([lost], mode='live')
+    assert main(['report', str(folder), '--require', 'car/recall_percent>=1']) == 1
+    why = 'no frame with ground truth was processed'
+    assert f'car/recall_percent has no value: {why}' in capsys.readouterr().err
+    notes = json.loads((folder / 'report.json').read_text())['notes']
+    assert any(note.startswith('No frame with ground truth was processed') for note in notes)
+    assert not any('There is no ground truth' in note for note in notes)
+
+
+def test_jumps_that_differ_by_rounding_alone_are_drawn(make_replay, make_frame, make_box):
+    places = ((0.0, 20.1), (30.0, 33.3), (-30.0, 7.7))
+    frames = [make_frame(i, [make_box(x, z + i % 2 / 2) for x, z in places]) for i in range(9)]
+    folder = make_replay(frames)
+    assert len(np.unique(read_jumps(folder))) > 1
+    write_report(folder)
+
+
 def test_report_of_an_empty_replay(make_replay):
     folder = make_replay([])
     write_report(folder)
@@ -168,6 +193,34 @@ def test_lines_over_time_are_of_bounded_length():
     assert len(times) == len(worst) == report_plots.TIME_BINS
     assert worst[-1] == 9999.0
     assert np.all(np.diff(times) > 0.0)
+
+
+def test_a_stamp_that_was_never_set_does_not_stretch_the_plots(make_replay, make_frame, make_box):
+    stamps = [10**18 + i * 10**8 for i in range(400)]
+    stamps[4] = 0
+    frames = [
+        make_frame(i, [make_box()], stamp_ns=stamp, stages_ms={'total': 5.0})
+        for i, stamp in enumerate(stamps)
+    ]
+    frames.append(make_frame(400, status='dropped', reason='too slow', stamp_ns=0))
+    folder = make_replay(frames)
+    for i in (4, 5):
+        path = thumbnail_path(folder, '/image', i)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'\xff\xd8')
+    replay = read_replay(folder)
+    starts = report_plots.timeline_starts(replay.streams)
+    seconds = report_plots.seconds_of(replay.streams[0], starts)
+    assert np.flatnonzero(np.isnan(seconds)).tolist() == [4, 400]
+    assert seconds[[0, 399]] == pytest.approx([0.0, 39.9])
+    times, worst = report_plots._binned(seconds[:400], np.arange(400.0), np.max)
+    assert np.isfinite(times).all() and worst[-1] == 399.0
+    write_report(folder)
+    page = (folder / 'report.html').read_text()
+    assert '1e9</text>' not in page
+    pictures = json.loads(re.search(r'json">(.*?)</script>', page).group(1))
+    captions = [re.split('  ·  ', picture['caption'])[1] for picture in pictures]
+    assert captions == ['no stamp', '0.00 s']
 
 
 def test_bags_lie_one_after_the_other(make_streams, make_frame):
