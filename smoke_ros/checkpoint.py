@@ -189,6 +189,8 @@ def save_checkpoint(
     ------
     CheckpointError
         If a weight does not fit into `dtype`.
+    OSError
+        If it cannot be written.
     """
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     if dtype is not None:
@@ -201,8 +203,25 @@ def save_checkpoint(
     content: dict[str, Any] = {'smoke_ros': header, 'state': state}
     if resume is not None:
         content['resume'] = dict(resume)
-    with replacing(Path(path)) as temporary:
-        torch.save(content, temporary)
+    write_content(Path(path), content)
+
+
+def write_content(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file of tensors and plain values, whole or not at all; see :func:`read_content`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk.
+    """
+    with replacing(path) as temporary:
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:
+            # PyTorch says no more than where in its code the writing ended.
+            raise OSError(
+                f'{path}: cannot be written, is there room on the disk? ({_first_line(error)})'
+            ) from error
 
 
 def _converted(network: nn.Module, state: State, dtype: torch.dtype) -> State:
@@ -258,13 +277,16 @@ def read_content(path: Path) -> dict[Any, Any]:
             f'{path}: may not be read ({error.strerror}): change its permissions or its owner'
         ) from error
     except _DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f'{path}: damaged or incomplete ({reason}); copy or download it again'
+            f'{path}: damaged or incomplete ({_first_line(error)}); copy or download it again'
         ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f'{path}: expected a dictionary, got {type(content).__name__}')
     return content
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _ours(path: Path, content: dict[str, Any]) -> Checkpoint:

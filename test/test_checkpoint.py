@@ -1,6 +1,7 @@
 import errno
 import os
 import pickle
+import resource
 
 import pytest
 import torch
@@ -69,6 +70,12 @@ def test_ours_comes_back_as_it_was_written(tmp_path, small_model):
     loaded = build_from(checkpoint, str(path)).state_dict()
     for name, tensor in network.state_dict().items():
         assert torch.equal(loaded[name], tensor)
+
+
+def test_names_of_frames_are_names_though_they_look_like_numbers(tmp_path, small_model):
+    record = TrainingRecord('my drives', ('12e3', '1234e567', '000001'))
+    save_checkpoint(tmp_path / 'mine.pth', build_network(small_model), small_model, record)
+    assert load_checkpoint(tmp_path / 'mine.pth').training.frames == record.frames
 
 
 def test_half_precision_halves_the_file_and_loads_as_single(tmp_path, small_model):
@@ -211,3 +218,18 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, small_model, monkeypa
         save_checkpoint(path, build_network(small_model), small_model)
     assert path.read_text() == 'old'
     assert [p.name for p in tmp_path.iterdir()] == ['mine.pth']
+
+
+def test_a_disk_without_room_is_told_of(tmp_path, small_model):
+    path = tmp_path / 'mine.pth'
+    path.write_text('old')
+    network = build_network(small_model)
+    # To a process, a limit of a file's size is what a full disk is.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r'mine\.pth: cannot be written.* room on the disk'):
+            save_checkpoint(path, network, small_model)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ['old']

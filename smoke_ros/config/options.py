@@ -169,7 +169,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
             f'{where}: unknown option {", ".join(unknown)}; known are {", ".join(fields)}'
         )
     values = {
-        name: _converted(name, value, fields[name].default, where)
+        name: _converted(name, value, _example(fields[name]), where)
         for name, value in mapping.items()
     }
     try:
@@ -183,6 +183,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _example(field: dataclasses.Field[Any]) -> Any:
+    """Return a value of an option's type: its default, or words where an empty one is of words."""
+    return ('',) if field.default == () and 'str' in str(field.type) else field.default
 
 
 #: A number that YAML 1.1 takes for a string, because its exponent has no sign or it has no point.

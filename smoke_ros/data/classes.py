@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 from smoke_ros.config.data import BACKGROUND, IGNORE, DataConfig
 from smoke_ros.config.model import ModelConfig
+from smoke_ros.data.kitti import KittiObject
+
+#: What KITTI counts as hidden the most.
+MOST_OCCLUDED = 3
 
 
 def label_meanings(config: DataConfig, model: ModelConfig) -> dict[str, str]:
@@ -42,6 +46,37 @@ def needs_bbox(config: DataConfig, model: ModelConfig) -> bool:
     return is_placed_by_it or config.smallest_height > 0.0 or config.most_truncated < 1.0
 
 
+def may_be_learnt(item: KittiObject, config: DataConfig, model: ModelConfig) -> bool:
+    """Return whether what is labelled of an object lets it be learnt, in whatever window."""
+    return (
+        item.has_box
+        and (item.has_bbox or not needs_bbox(config, model))
+        and item.occlusion <= config.most_occluded
+        and min(item.truncation, 1.0) <= config.most_truncated
+    )
+
+
+def check_names(
+    config: DataConfig, model: ModelConfig, label_counts: Mapping[str, int]
+) -> dict[str, str]:
+    """Hold the names in labels against those that are known; return :func:`label_meanings`.
+
+    Raises
+    ------
+    ValueError
+        If a name is neither a class nor in ``class_map``.
+    """
+    meanings = label_meanings(config, model)
+    unknown = [f'{name} ({n})' for name, n in sorted(label_counts.items()) if name not in meanings]
+    if unknown:
+        raise ValueError(
+            f'{config.root}: the labels have {", ".join(unknown)}, which no class of the model '
+            f'({", ".join(model.classes)}) is called and class_map does not name: add it to the '
+            f'classes, or to class_map as NAME=CLASS, NAME={BACKGROUND} or NAME={IGNORE}'
+        )
+    return meanings
+
+
 def check_classes(
     config: DataConfig, model: ModelConfig, label_counts: Mapping[str, int],
     box_counts: Mapping[str, int],
@@ -55,26 +90,18 @@ def check_classes(
     label_counts
         How often each name stands in the labels, :attr:`KittiDataset.label_counts`.
     box_counts
-        How often with the boxes that are needed, :attr:`KittiDataset.box_counts`.
+        How often so that they can be learnt, :attr:`KittiDataset.box_counts`.
 
     Returns
     -------
-    The number of objects of each class that have these boxes.
+    The number of objects of each class that can be learnt.
 
     Raises
     ------
     ValueError
-        If a class has no object with these boxes, or a name is neither a class nor in
-        ``class_map``.
+        If a class has no such object, or a name is neither a class nor in ``class_map``.
     """
-    meanings = label_meanings(config, model)
-    unknown = [f'{name} ({n})' for name, n in sorted(label_counts.items()) if name not in meanings]
-    if unknown:
-        raise ValueError(
-            f'{config.root}: the labels have {", ".join(unknown)}, which no class of the model '
-            f'({", ".join(model.classes)}) is called and class_map does not name: add it to the '
-            f'classes, or to class_map as NAME=CLASS, NAME={BACKGROUND} or NAME={IGNORE}'
-        )
+    meanings = check_names(config, model, label_counts)
     objects = dict.fromkeys(model.classes, 0)
     for name, count in box_counts.items():
         if meanings[name] in objects:
@@ -87,6 +114,11 @@ def check_classes(
             boxes += (
                 f' and a 2D box (with an area), which keypoint {model.keypoint}, smallest_height '
                 f'{config.smallest_height:g} or most_truncated {config.most_truncated:g} need'
+            )
+        if config.most_occluded < MOST_OCCLUDED or config.most_truncated < 1.0:
+            boxes += (
+                f' that most_occluded {config.most_occluded} and most_truncated '
+                f'{config.most_truncated:g} let be learnt'
             )
         raise ValueError(
             f'{config.root}: no {", ".join(missing)} is labelled with {boxes}; the labels have '

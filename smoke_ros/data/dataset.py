@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from smoke_ros.config.data import BACKGROUND, IGNORE, DataConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data import augmentation as augment
-from smoke_ros.data.classes import label_meanings, needs_bbox
+from smoke_ros.data.classes import label_meanings, may_be_learnt
 from smoke_ros.data.distractors import add_distractors
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
@@ -111,8 +111,8 @@ class KittiDataset(Dataset[Sample]):
     label_counts
         How often each name stands in their labels.
     box_counts
-        How often with a 3D box in front of the camera, from which alone a network learns, and a
-        2D box where one is needed, see :func:`smoke_ros.data.classes.needs_bbox`.
+        How often so that they can be learnt: with a 3D box in front of the camera, and all that
+        :func:`smoke_ros.data.classes.may_be_learnt` asks for.
 
     Raises
     ------
@@ -130,7 +130,7 @@ class KittiDataset(Dataset[Sample]):
         self._epoch = 0
         self.frames, self.label_counts, self.box_counts = readable_frames(
             self.folder, self.folder.frames(config.split), strict=config.strict,
-            needs_bbox=needs_bbox(config, model),
+            counts_box=lambda item: may_be_learnt(item, config, model),
         )  # fmt: skip
         # Shared with the worker processes, each of which may come upon a damaged image.
         self._damaged = torch.zeros(len(self.frames), dtype=torch.bool).share_memory_()
@@ -242,7 +242,8 @@ def part_outside(item: KittiObject, geometry: InputGeometry) -> float:
     """
     box = _in_input(item, geometry)
     shown = share_inside_2d(box, np.array([0.0, 0.0, geometry.width, geometry.height]))
-    return float(1.0 - shown * (1.0 - max(item.truncation, 0.0)))
+    # Some tools state levels of truncation, up to 2, in place of parts.
+    return float(1.0 - shown * (1.0 - min(max(item.truncation, 0.0), 1.0)))
 
 
 def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:
@@ -252,14 +253,15 @@ def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:
 
 
 def readable_frames(
-    folder: KittiFolder, frames: Sequence[str], *, strict: bool, needs_bbox: bool = False
-) -> tuple[tuple[str, ...], Counter[str], Counter[str]]:
+    folder: KittiFolder, frames: Sequence[str], *, strict: bool,
+    counts_box: Callable[[KittiObject], bool] = lambda item: item.has_box,
+) -> tuple[tuple[str, ...], Counter[str], Counter[str]]:  # fmt: skip
     """Look through labels and calibrations; images need only be there.
 
     Returns
     -------
-    The frames that can be read, and how often each name stands in their labels, at all and with a
-    3D box, ``needs_bbox``: and with a 2D box.
+    The frames that can be read, and how often each name stands in their labels, at all and where
+    ``counts_box`` says that the box counts; those with a 3D box do.
 
     Raises
     ------
@@ -282,9 +284,7 @@ def readable_frames(
             continue
         readable.append(frame)
         counts.update(item.class_name for item in items)
-        boxes.update(
-            item.class_name for item in items if item.has_box and (item.has_bbox or not needs_bbox)
-        )
+        boxes.update(item.class_name for item in items if counts_box(item))
     if troubles:
         rest = '' if len(troubles) <= MOST_NAMED else f'; and {len(troubles) - MOST_NAMED} more'
         logger.warning(

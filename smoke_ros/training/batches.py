@@ -7,7 +7,10 @@ so neither changes what a step learns from.
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -135,3 +138,16 @@ def _prepare_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(1)  # as many workers as processors are busy already
+    threading.Thread(target=_end_with_training, daemon=True).start()
+
+
+def _end_with_training() -> None:
+    """End this process when the training process is gone, which may be killed without notice.
+
+    PyTorch's workers look whether their parent is there. It is the fork server here, which in turn
+    is there as long as they are.
+    """
+    training = multiprocessing.parent_process()
+    assert training is not None
+    training.join()
+    os._exit(1)

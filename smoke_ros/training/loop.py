@@ -17,10 +17,10 @@ import torch
 import yaml
 from tqdm import tqdm
 
-from smoke_ros.checkpoint import load_checkpoint, save_checkpoint
+from smoke_ros.checkpoint import load_checkpoint, save_checkpoint, write_content
 from smoke_ros.config.training import TrainingConfig
 from smoke_ros.data.dataset import Batch, collate
-from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.files import write_text_atomically
 from smoke_ros.losses import SmokeLoss
 from smoke_ros.training.batches import training_batches
 from smoke_ros.training.interruption import Interruption, catch_signals
@@ -244,8 +244,7 @@ class _Run:
             'targets': [dataclasses.asdict(batch.targets) for batch in passes],
             'network': self._learner.network.state_dict(),
         }
-        with replacing(self._out / name) as temporary:
-            torch.save(content, temporary)
+        write_content(self._out / name, content)
         return self._out / name
 
 

@@ -14,7 +14,7 @@ from smoke_ros import __version__
 from smoke_ros.checkpoint import Checkpoint, TrainingRecord
 from smoke_ros.config.data import DataConfig
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.data.classes import check_classes
+from smoke_ros.data.classes import check_classes, check_names
 from smoke_ros.data.dataset import KittiDataset
 from smoke_ros.evaluation.run_info import names_data
 from smoke_ros.network.smoke import Smoke, build_network
@@ -83,6 +83,8 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
         _check_same(last.training, run, training)
     validation = KittiDataset(run.validation, model, training=False) if run.validation else None
     if validation is not None:
+        if last is None:
+            check_names(validation.config, model, validation.label_counts)
         _warn_of_learnt_frames(training, validation)
     record = dataclasses.replace(record, config=run.as_mapping(), version=__version__)
     return Job(run, _make_network(run, weights), training, validation, record)

@@ -37,9 +37,11 @@ def test_a_number_with_an_exponent_is_a_float_though_yaml_disagrees(text, value)
     assert from_mapping(Kitchen, yaml.safe_load(f'heat: {text}'), 'here').heat == value
 
 
-def test_exponents_in_lists_are_floats_too():
+def test_exponents_in_lists_are_floats_too_but_not_in_words():
     mapping = yaml.safe_load('times: [6e3, 8.5e3, 9]')
     assert from_mapping(Kitchen, mapping, 'here').times == (6000.0, 8500.0, 9)
+    mapping = yaml.safe_load('names: [6e3]')
+    assert from_mapping(Kitchen, mapping, 'here').names == ('6e3',)
     mapping = yaml.safe_load('sizes: [[5e-1, 1]]')
     assert from_mapping(Kitchen, mapping, 'here').sizes == ((0.5, 1),)
 
@@ -62,7 +64,7 @@ def test_exponents_in_lists_are_floats_too():
         ({'pans': True}, 'k.yaml: pans must be of type int, got True'),
         ({'fuel': 'coal'}, "k.yaml: fuel must be one of 'gas', 'wood', got 'coal'"),
         ({'names': 'a'}, "k.yaml: names must be a list, such as [a], got 'a'"),
-        ({'names': [None]}, 'k.yaml: names must have elements of type values, got nothing'),
+        ({'names': [None]}, 'k.yaml: names must have elements of type str, got nothing'),
         ({'heat': None}, 'k.yaml: heat must be of type float, got nothing'),
         ({'times': [1.0, 'noon']}, "k.yaml: times must have elements of type float, got 'noon'"),
         ({'times': [1.0, True]}, 'k.yaml: times must have elements of type float, got True'),

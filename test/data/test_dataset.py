@@ -196,6 +196,27 @@ def test_objects_without_a_2d_box_count_where_none_is_needed(kitti_root, options
             check_classes(dataset.config, dataset.model, dataset.label_counts, dataset.box_counts)
 
 
+@pytest.mark.parametrize(
+    ('words', 'options', 'counts'),
+    [
+        (('0.00', '3'), {}, True),
+        (('0.00', '3'), {'most_occluded': 2}, False),
+        (('0.60', '0'), {'most_truncated': 0.6}, True),
+        (('0.60', '0'), {'most_truncated': 0.5}, False),
+    ],
+)
+def test_what_is_always_ignored_does_not_count_as_labelled(kitti_root, words, options, counts):
+    for path in (kitti_root / 'training/label_2').iterdir():
+        lines = [line.split() for line in path.read_text().splitlines()]
+        path.write_text(''.join(' '.join([w[0], *words, *w[3:]]) + '\n' for w in lines))
+    dataset = make_dataset(kitti_root, training=False, **options)
+    assert (dataset.box_counts['Car'] == 2) == counts
+    assert bool(dataset[0].targets.present.any()) == counts
+    if not counts:
+        with pytest.raises(ValueError, match=r'no Car, .*that most_occluded .* let be learnt'):
+            check_classes(dataset.config, dataset.model, dataset.label_counts, dataset.box_counts)
+
+
 def test_an_object_known_in_the_image_alone_is_no_background(kitti_root):
     path = kitti_root / 'training/label_2/a.txt'
     words = path.read_text().splitlines()[0].split()
@@ -288,7 +309,7 @@ def test_a_scaled_sample_is_what_another_camera_sees(kitti_root, learns):
     ('box', 'truncation', 'outside'),
     [((10, 10, 50, 30), 0.0, 0.0), ((-30, 10, 10, 30), 0.0, 0.75), ((-20, 40, 20, 60), 0.0, 0.75),
      ((0, 10, 40, 30), 0.5, 0.5), ((-20, 10, 20, 30), 0.5, 0.75), ((300, 10, 340, 30), 0.0, 1.0),
-     ((0, 10, 40, 30), -1.0, 0.0)],
+     ((0, 10, 40, 30), -1.0, 0.0), ((-20, 10, 20, 30), 2.0, 1.0)],
 )  # fmt: skip
 def test_the_part_outside_counts_image_and_input(kitti_root, box, truncation, outside):
     dataset = make_dataset(kitti_root, training=False)

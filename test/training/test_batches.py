@@ -1,4 +1,8 @@
 import dataclasses
+import multiprocessing
+import os
+import signal
+from multiprocessing.connection import Connection
 
 import pytest
 import torch
@@ -75,6 +79,41 @@ def test_reading_batches_leaves_the_random_numbers_alone():
     before = torch.get_rng_state()
     next(training_batches(Echo(7), list, CONFIG, Processes(CPU)))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Holding(Echo):
+    """Holds an end of a pipe, and says which process reads."""
+
+    def __init__(self, end: Connection) -> None:
+        super().__init__(7)
+        self._end = end
+
+    def __getitem__(self, index: int) -> int:
+        return os.getpid()
+
+
+def read_and_die(end: Connection) -> None:
+    """Tell which process reads, and die as one that the kernel kills for its memory."""
+    config = dataclasses.replace(CONFIG, workers=1)
+    batches = training_batches(Holding(end), list, config, Processes(CPU))
+    [batch] = next(batches)
+    end.send(batch[0])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_readers_do_not_outlive_a_training_that_is_killed():
+    context = multiprocessing.get_context('spawn')
+    ours, theirs = context.Pipe()
+    training = context.Process(target=read_and_die, args=(theirs,))
+    training.start()
+    theirs.close()
+    reader = ours.recv()
+    training.join()
+    # The pipe ends where the last process ends that holds its other end.
+    has_ended = ours.poll(20.0)
+    if not has_ended:
+        os.kill(reader, signal.SIGKILL)
+    assert has_ended
 
 
 def test_batches_that_cannot_be_divided_are_refused():

@@ -91,6 +91,24 @@ def test_validation_on_what_is_learnt_is_told_of(frames, caplog):
     assert '4 of 4 validation frames are trained on as well' in caplog.text
 
 
+def test_names_in_the_validations_labels_are_checked_too(frames, tmp_path):
+    others = write_frames(tmp_path / 'others')
+    label = others / 'label_2' / '000001.txt'
+    label.write_text(label.read_text().replace('Car', 'Lorry'))
+    validated = {**sections(frames), 'validation': {'root': str(others)}}
+    with pytest.raises(ValueError, match=r'others: the labels have Lorry \(1\), which no class'):
+        prepare(validated, 'here')
+    # A class may be missing there.
+    validated['validation']['class_map'] = ['Lorry=background']
+    for path in (others / 'label_2').iterdir():
+        path.write_text(path.read_text().replace('Pedestrian', 'Lorry'))
+    job = prepare(validated, 'here')
+    assert len(job.validation) == 4
+    # A run that was begun could not be given another class_map.
+    label.write_text(label.read_text().replace('Lorry', 'Tram'))
+    assert prepare(validated, 'here', last_of(job)).validation.label_counts['Tram'] == 1
+
+
 def test_class_without_labels_is_refused_before_training(frames):
     with pytest.raises(ValueError, match='no Cyclist is labelled'):
         prepare(sections(frames, classes=['Car', 'Pedestrian', 'Cyclist']), 'here')
