@@ -8,7 +8,7 @@ from smoke_ros.synth.meshes.catalogue import Catalogue
 from smoke_ros.synth.meshes.light_lorries import LIGHT_LORRIES, make_light_lorry
 from smoke_ros.synth.meshes.livery import draw_livery
 from smoke_ros.synth.meshes.people import draw_clothes
-from smoke_ros.synth.meshes.shapes import HEADLIGHT, TAILLIGHT
+from smoke_ros.synth.meshes.shapes import HEADLIGHT, PLASTIC, PLATE, TAILLIGHT
 from smoke_ros.synth.meshes.trucks import make_truck
 
 RANGES_M = {  # length, height, width
@@ -128,6 +128,33 @@ def test_coarse_cars_have_the_lights_of_the_fine_ones():
                 found = np.abs(level.colours - look.colour).max(axis=1) < 1e-4
                 assert found.any(), (mean, level.name)
                 assert (end * level.positions[found & (level.paint == 0), 0]).min() > 0.0
+
+
+def test_a_car_has_the_same_bumpers_and_grille_at_both_ends_from_near_and_from_afar():
+    rng = np.random.default_rng(2)
+    kinds = []
+    for _ in range(60):
+        trim = draw_trim(rng)
+        mesh = make_car('car', STYLES['hatchback'], trim)
+        kinds.append('painted' if trim.bumper is None else 'other')
+        for level in (mesh, mesh.coarse, mesh.coarse.coarse):
+            x, _, z = level.positions.T
+            assert level.positions[level.paint > 0].size, level.name
+
+            def at_ends(look, mesh=level, places=x):
+                found = (np.abs(mesh.colours - look.colour).max(1) < 1e-4) & (mesh.paint == 0)
+                return {end for end in (-1.0, 1.0) if (found & (end * places > 1.6)).any()}
+
+            assert at_ends(PLATE) == {-1.0, 1.0}, level.name
+            if trim.bumper is not None:
+                assert at_ends(trim.bumper.look) == {-1.0, 1.0}, level.name
+            # Between the headlights: what is there from nearby, and nothing else.
+            _, low, high = trim.lights.front_place
+            height = (STYLES['hatchback'].waist(x.max()) - 0.19) * (low + high) / 2 + 0.19
+            plastic = np.abs(level.colours - PLASTIC.colour).max(1) < 1e-4
+            middle = plastic & (x > 1.6) & (np.abs(z - height) < 0.12)
+            assert middle.any() == (trim.slats is not None), level.name
+    assert kinds.count('painted') / len(kinds) == pytest.approx(0.55, abs=0.2)
 
 
 def test_lettering_may_be_as_high_as_a_lorrys_body():

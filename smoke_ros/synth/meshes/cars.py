@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from smoke_ros.random_draws import log_uniform
 from smoke_ros.structures import FloatArray
 from smoke_ros.synth.meshes.car_body import Glazing, Shape
 from smoke_ros.synth.meshes.car_finish import Finish, draw_finish
 from smoke_ros.synth.meshes.car_lights import Lights, draw_lights
-from smoke_ros.synth.meshes.coarse_cars import make_coarse_car
+from smoke_ros.synth.meshes.coarse_cars import Fitting, make_coarse_car
 from smoke_ros.synth.meshes.shapes import (
     CHROME,
     DARK_TRIM,
@@ -55,6 +56,13 @@ TAIL_LIGHTS = {'upright': 0.27, 'block': 0.33, 'wide': 0.2, 'pillar': 0.2}
 #: Bars across a grille besides the one at its upper edge, or None for no grille; what bars are of.
 GRILLES = (None, 0, 0, 1, 2, 3)
 SLATS = (CHROME, CHROME, STEEL, PAINT, PLASTIC)
+#: Kinds of bumpers, alike at both ends, and how many cars have them: painted as the body, with a
+#: strip of plastic, or of plastic altogether.
+BUMPERS = {'painted': 0.55, 'strip': 0.2, 'plastic': 0.25}
+#: Where these start, and where all of them end, as parts of the body's height.
+BUMPER_FEET, BUMPER_TOP = {'strip': 0.3, 'plastic': 0.0}, 0.44
+#: Linear reflectance of such plastic.
+BUMPER_GREYS = (0.02, 0.12)
 
 #: Means of the proportions; a model varies all of them.
 STYLES = {
@@ -78,6 +86,14 @@ PICKUP = Shape(5.1, 1.77, 1.82, 0.27, 0.38, 0.56, 0.595, 0.56, 0.63, 0.63, wheel
 
 
 @dataclass(frozen=True)
+class Bumper:
+    """One that has not the body's paint."""
+
+    foot: float
+    look: Look
+
+
+@dataclass(frozen=True)
 class Trim:
     """What tells cars of one shape apart, besides their paint."""
 
@@ -85,7 +101,8 @@ class Trim:
     spokes: int
     #: Whether tail lights stand beside the rear window.
     pillar_lights: bool
-    plain_bumper: bool
+    #: At both ends; None if painted.
+    bumper: Bumper | None
     dark_lower_grille: bool
     finish: Finish
     lights: Lights
@@ -141,7 +158,7 @@ def draw_trim(rng: np.random.Generator, *, tail_lights: str = '') -> Trim:
     rim = RIMS[int(rng.choice(3, p=[0.6, 0.25, 0.15]))]
     spokes = int(rng.choice([0, 5, 6, 7, 9]))
     kind = tail_lights or str(rng.choice(list(TAIL_LIGHTS), p=list(TAIL_LIGHTS.values())))
-    plain_bumper, dark_lower_grille = bool(rng.random() < 0.7), bool(rng.random() < 0.7)
+    bumper, dark_lower_grille = _draw_bumper(rng), bool(rng.random() < 0.7)
     finish = draw_finish(rng)
     tail_height, front_foot = float(rng.uniform(0.62, 0.78)), float(rng.uniform(0.56, 0.68))
     front_inner = 0.97 - float(rng.uniform(0.3, 0.42))
@@ -150,7 +167,7 @@ def draw_trim(rng: np.random.Generator, *, tail_lights: str = '') -> Trim:
         rim,
         spokes,
         kind == 'pillar',
-        plain_bumper,
+        bumper,
         dark_lower_grille,
         finish,
         draw_lights((front_inner, front_foot, front_top), _tail_place(kind, tail_height), rng),
@@ -165,6 +182,14 @@ def draw_trim(rng: np.random.Generator, *, tail_lights: str = '') -> Trim:
         slats=GRILLES[int(rng.integers(len(GRILLES)))],
         slat=SLATS[int(rng.integers(len(SLATS)))],
     )
+
+
+def _draw_bumper(rng: np.random.Generator) -> Bumper | None:
+    kind = str(rng.choice(list(BUMPERS), p=list(BUMPERS.values())))
+    grey = log_uniform(rng, *BUMPER_GREYS)
+    if kind == 'painted':
+        return None
+    return Bumper(BUMPER_FEET[kind], Look((grey, grey, grey), PLASTIC.gloss))
 
 
 def _tail_place(kind: str, height: float) -> tuple[float, float, float]:
@@ -184,13 +209,37 @@ def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
     _add_cabin(builder, shape)
     glazing = Glazing(tuple(_side_windows(shape, trim)), trim.rear_width, trim.dark_pillars)
     _add_windows(builder, shape, trim, glazing)
+    fittings = _end_fittings(shape, trim)
+    for each in fittings:
+        _patch(builder, shape, each.look, x=each.end * shape.length / 2,
+               s=(-each.half_width, each.half_width), t=(each.foot, each.top),
+               lift=each.layer * LIFT_M, is_plate=each.look is PLATE)  # fmt: skip
     _add_front(builder, shape, trim)
     _add_rear(builder, shape, trim)
     _add_sides(builder, shape, trim)
     _add_wheels(builder, shape, trim)
     mesh = trim.finish.build(builder)
-    coarse = make_coarse_car(mesh, shape, trim.rim, glazing, trim.lights)
+    coarse = make_coarse_car(mesh, shape, trim.rim, glazing, trim.lights, fittings)
     return replace(mesh, coarse=coarse)
+
+
+def _end_fittings(shape: Shape, trim: Trim) -> list[Fitting]:
+    """Return what is across the middle of front and rear: it is seen from far away, too."""
+    inner, low, high = trim.lights.front_place
+    fittings = [Fitting(1, 0.94, 0.0, 0.09, PLASTIC), Fitting(-1, 0.94, 0.0, 0.15, PLASTIC)]
+    if trim.bumper is not None:
+        foot, look = trim.bumper.foot, trim.bumper.look
+        fittings += [Fitting(end, 0.97, foot, BUMPER_TOP, look, 1.2) for end in (1, -1)]
+    if trim.dark_lower_grille:
+        fittings.append(Fitting(1, 0.6, 0.1, 0.34, PLASTIC, 1.5))
+    if trim.slats is not None:
+        fittings.append(Fitting(1, inner - 0.04, low - 0.02, high - 0.04, PLASTIC))
+    fittings.append(Fitting(1, 0.3, 0.36, 0.36 + 0.11 / shape.nose * 0.9, PLATE, 2.0))
+    plate = 0.52 if trim.tail_height > 0.7 else 0.34
+    fittings.append(Fitting(-1, 0.31, plate, plate + 0.15, PLATE, 2.0))
+    if trim.strip is not None:
+        fittings.append(Fitting(-1, 0.36, plate + 0.17, plate + 0.21, trim.strip))
+    return fittings
 
 
 def _patch(
@@ -329,21 +378,15 @@ def _add_front(builder: Builder, shape: Shape, trim: Trim) -> None:
                t=(low + 0.05, high - 0.03))  # fmt: skip
         _add_reflectors(builder, shape, trim.lights, side)
         inner, outer = sorted((side * 0.68, side * 0.86))
-        _patch(builder, shape, PLASTIC, x=x, s=(inner, outer), t=(0.17, 0.3))
-    wide = inner_edge - 0.04
+        _patch(builder, shape, PLASTIC, x=x, s=(inner, outer), t=(0.17, 0.3), lift=1.5 * LIFT_M)
     if trim.slats is not None:
-        _patch(builder, shape, PLASTIC, x=x, s=(-wide, wide), t=(low - 0.02, high - 0.04))
+        wide = inner_edge - 0.04
         feet = np.linspace(low - 0.02, high - 0.05, trim.slats + 2)[1:]
         for foot in feet.tolist():
             _patch(builder, shape, trim.slat, x=x, s=(-wide, wide), t=(foot, foot + 0.02),
                    lift=1.5 * LIFT_M)  # fmt: skip
     _patch(builder, shape, CHROME, x=x, s=(-0.07, 0.07), t=(low + 0.02, high - 0.06),
            lift=2 * LIFT_M)  # fmt: skip
-    if trim.dark_lower_grille:
-        _patch(builder, shape, PLASTIC, x=x, s=(-0.6, 0.6), t=(0.1, 0.34))
-    _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.09))
-    _patch(builder, shape, PLATE, x=x, s=(-0.3, 0.3), t=(0.36, 0.36 + 0.11 / shape.nose * 0.9),
-           lift=2 * LIFT_M, is_plate=True)  # fmt: skip
 
 
 def _add_reflectors(builder: Builder, shape: Shape, lights: Lights, side: int) -> None:
@@ -370,15 +413,7 @@ def _add_rear(builder: Builder, shape: Shape, trim: Trim) -> None:
         middle = 0.5 * (low + high)
         _patch(builder, shape, trim.lights.stripe, x=x, s=(inner, outer),
                t=(middle - 0.03, middle + 0.02), lift=2 * LIFT_M)  # fmt: skip
-    _patch(builder, shape, PLASTIC, x=x, s=(-0.94, 0.94), t=(0.0, 0.15))
-    plate = 0.52 if trim.tail_height > 0.7 else 0.34
-    _patch(builder, shape, PLATE, x=x, s=(-0.31, 0.31), t=(plate, plate + 0.15), lift=2 * LIFT_M,
-           is_plate=True)  # fmt: skip
-    if trim.strip is not None:
-        _patch(builder, shape, trim.strip, x=x, s=(-0.36, 0.36), t=(plate + 0.17, plate + 0.21))
     _patch(builder, shape, SEAM, x=x, s=(-0.93, 0.93), t=(0.465, 0.48))
-    if not trim.plain_bumper:
-        _patch(builder, shape, PLASTIC, x=x, s=(-0.97, 0.97), t=(0.3, 0.44))
     builder.tube((x + 0.15, 0.3 * shape.width, shape.clearance),
                  (x + 0.03, 0.3 * shape.width, shape.clearance), 0.03, STEEL, sides=6)  # fmt: skip
 
@@ -396,8 +431,8 @@ def _add_sides(builder: Builder, shape: Shape, trim: Trim) -> None:
         for x in seams:
             low = 0.12 if x > rear + reach else 0.65
             _patch(builder, shape, SEAM, x=(x - 0.006, x + 0.006), s=side, t=(low, 0.97))
-        if not trim.plain_bumper:
-            _patch(builder, shape, PLASTIC, x=span, s=side, t=(0.36, 0.44))
+        if trim.bumper is not None:
+            _patch(builder, shape, trim.bumper.look, x=span, s=side, t=(0.36, BUMPER_TOP))
         for x in seams[1:]:
             _patch(builder, shape, PLASTIC, x=(x + 0.08, x + 0.24), s=side, t=(0.78, 0.81),
                    lift=0.02)  # fmt: skip

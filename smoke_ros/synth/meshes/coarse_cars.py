@@ -5,6 +5,7 @@ There are two levels: a quarter of the triangles, and a tenth, with neither arch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,8 +18,6 @@ from smoke_ros.synth.meshes.shapes import (
     DARK_TRIM,
     GLASS,
     PAINT,
-    PLASTIC,
-    PLATE,
     RUBBER,
     UNDERBODY,
     Builder,
@@ -60,12 +59,29 @@ FAR = Detail(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """What lies across the middle of an end of the body: a grille, a bumper, a number plate."""
+
+    #: 1 at the front, -1 at the rear.
+    end: int
+    #: As a part of the body's.
+    half_width: float
+    #: Parts of the body's height.
+    foot: float
+    top: float
+    look: Look
+    #: How far it stands out: above what has a lower one.
+    layer: float = 1.0
+
+
 def make_coarse_car(
     fine: Mesh,
     shape: Shape,
     rim: Look,
     glazing: Glazing,
     lights: Lights,
+    fittings: Sequence[Fitting],
     detail: Detail = COARSE,
 ) -> Mesh:
     """Make a car that fills the box of a finer one; it has a still coarser one unless it is FAR.
@@ -82,6 +98,8 @@ def make_coarse_car(
         Its windows.
     lights
         Its lights, without what is inside.
+    fittings
+        What else is at its ends.
     detail
         Of the result.
     """
@@ -89,6 +107,7 @@ def make_coarse_car(
     _add_shell(builder, shape, detail)
     _add_windows(builder, shape, glazing, detail)
     _add_lights(builder, shape, lights, detail)
+    _add_fittings(builder, shape, fittings, detail)
     if detail.has_trim:
         _add_mirrors(builder, shape, glazing.sides[0][0] - 0.12)
     for x in shape.axles:
@@ -97,7 +116,8 @@ def make_coarse_car(
     mesh = fill_box(builder.build(one_sided=True), fine)
     if detail is FAR:
         return mesh
-    return replace(mesh, coarse=make_coarse_car(fine, shape, rim, glazing, lights, FAR))
+    coarse = make_coarse_car(fine, shape, rim, glazing, lights, fittings, FAR)
+    return replace(mesh, coarse=coarse)
 
 
 def fill_box(mesh: Mesh, other: Mesh) -> Mesh:
@@ -176,16 +196,18 @@ def _add_lights(builder: Builder, shape: Shape, lights: Lights, detail: Detail) 
             if detail.has_trim:
                 along = np.array([end - np.sign(end) * 0.21, end])
                 _lay(builder, shape.body(along, side, rows), look, (0, side, 0), detail)
-    if not detail.has_trim:
-        return
+
+
+def _add_fittings(
+    builder: Builder, shape: Shape, fittings: Sequence[Fitting], detail: Detail
+) -> None:
     ends = np.array(detail.end_across)
-    for end, half, foot, top, look in (
-        (x, 0.56, 0.6, 0.78, PLASTIC), (x, 0.94, 0.0, 0.12, PLASTIC), (x, 0.3, 0.36, 0.5, PLATE),
-        (-x, 0.94, 0.0, 0.15, PLASTIC), (-x, 0.31, 0.45, 0.6, PLATE),
-    ):  # fmt: skip
-        across = np.concatenate(([-half], ends[np.abs(ends) < half - 0.01], [half]))
-        rows = _between(foot, top, detail.rows)
-        _lay(builder, shape.body(end, across, rows), look, (end, 0, 0), detail)
+    for each in fittings:
+        inside = ends[np.abs(ends) < each.half_width - 0.01]
+        across = np.concatenate(([-each.half_width], inside, [each.half_width]))
+        rows = _between(each.foot, each.top, detail.rows)
+        points = shape.body(each.end * shape.length / 2, across, rows)
+        _lay(builder, points, each.look, (each.end, 0, 0), detail, each.layer)
 
 
 def _add_mirrors(builder: Builder, shape: Shape, x: float) -> None:
@@ -214,9 +236,10 @@ def _add_wheel(
 
 
 def _lay(
-    builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, detail: Detail
-) -> None:
-    add_sheet(builder, points, look, outwards, lift=detail.lift_m)
+    builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, detail: Detail,
+    layer: float = 1.0,
+) -> None:  # fmt: skip
+    add_sheet(builder, points, look, outwards, lift=(0.5 + 0.5 * layer) * detail.lift_m)
 
 
 def _between(low: float, high: float, rows: tuple[float, ...]) -> FloatArray:
