@@ -138,7 +138,7 @@ def test_a_car_has_the_same_bumpers_and_grille_at_both_ends_from_near_and_from_a
         mesh = make_car('car', STYLES['hatchback'], trim)
         kinds.append('painted' if trim.bumper is None else 'other')
         for level in (mesh, mesh.coarse, mesh.coarse.coarse):
-            x, _, z = level.positions.T
+            x, y, z = level.positions.T
             assert level.positions[level.paint > 0].size, level.name
 
             def at_ends(look, mesh=level, places=x):
@@ -149,10 +149,12 @@ def test_a_car_has_the_same_bumpers_and_grille_at_both_ends_from_near_and_from_a
             if trim.bumper is not None:
                 assert at_ends(trim.bumper.look) == {-1.0, 1.0}, level.name
             # Between the headlights: what is there from nearby, and nothing else.
-            _, low, high = trim.lights.front_place
+            inner, low, high = trim.lights.front_place
             height = (STYLES['hatchback'].waist(x.max()) - 0.19) * (low + high) / 2 + 0.19
+            _, inner_y, _ = STYLES['hatchback'].body(x.max(), inner - 0.01, (low + high) / 2)
             plastic = np.abs(level.colours - PLASTIC.colour).max(1) < 1e-4
             middle = plastic & (x > 1.6) & (np.abs(z - height) < 0.12)
+            middle &= np.abs(y) < inner_y
             assert middle.any() == (trim.slats is not None), level.name
     assert kinds.count('painted') / len(kinds) == pytest.approx(0.55, abs=0.2)
 

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
 
+#: Metres that windows and lights stand out of the surface that they lie on.
+LIFT_M = 0.007
 #: Half width of the body's side at parts of its height (0 the sill, 1 the edge of the bonnet).
 SIDE_HEIGHTS = (0.0, 0.12, 0.5, 0.75, 0.92, 1.0)
 SIDE_WIDTHS = (0.93, 0.97, 1.0, 0.985, 0.95, 0.88)

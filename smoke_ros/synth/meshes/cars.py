@@ -9,7 +9,7 @@ import numpy as np
 
 from smoke_ros.random_draws import log_uniform
 from smoke_ros.structures import FloatArray
-from smoke_ros.synth.meshes.car_body import Glazing, Shape
+from smoke_ros.synth.meshes.car_body import LIFT_M, Glazing, Shape
 from smoke_ros.synth.meshes.car_finish import Finish, draw_finish
 from smoke_ros.synth.meshes.car_lights import Lights, draw_lights
 from smoke_ros.synth.meshes.coarse_cars import Fitting, make_coarse_car
@@ -32,8 +32,6 @@ from smoke_ros.synth.meshes.shapes import (
 from smoke_ros.synth.meshes.wheels import add_wheel
 from smoke_ros.synth.scene import Mesh
 
-#: Metres that windows and lights stand out of the surface that they lie on.
-LIFT_M = 0.007
 WHEEL_WIDTH_M = 0.2
 RIMS = (
     Look((0.42, 0.42, 0.43), 0.6), Look((0.25, 0.25, 0.26), 0.5), Look((0.07, 0.07, 0.075), 0.5)
@@ -213,7 +211,7 @@ def make_car(name: str, shape: Shape, trim: Trim) -> Mesh:
     for each in fittings:
         _patch(builder, shape, each.look, x=each.end * shape.length / 2,
                s=(-each.half_width, each.half_width), t=(each.foot, each.top),
-               lift=each.layer * LIFT_M, is_plate=each.look is PLATE)  # fmt: skip
+               lift=each.lift_m, is_plate=each.look is PLATE)  # fmt: skip
     _add_front(builder, shape, trim)
     _add_rear(builder, shape, trim)
     _add_sides(builder, shape, trim)

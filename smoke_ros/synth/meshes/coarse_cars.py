@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smoke_ros.structures import FloatArray
-from smoke_ros.synth.meshes.car_body import Glazing, Shape
+from smoke_ros.synth.meshes.car_body import LIFT_M, Glazing, Shape
 from smoke_ros.synth.meshes.car_lights import Lights
 from smoke_ros.synth.meshes.shapes import (
     DARK_TRIM,
@@ -71,8 +71,13 @@ class Fitting:
     foot: float
     top: float
     look: Look
-    #: How far it stands out: above what has a lower one.
+    #: It lies above what has a lower one.
     layer: float = 1.0
+
+    @property
+    def lift_m(self) -> float:
+        """How far it stands out, metres; the same from afar, or the body would be the shorter."""
+        return self.layer * LIFT_M
 
 
 def make_coarse_car(
@@ -207,7 +212,7 @@ def _add_fittings(
         across = np.concatenate(([-each.half_width], inside, [each.half_width]))
         rows = _between(each.foot, each.top, detail.rows)
         points = shape.body(each.end * shape.length / 2, across, rows)
-        _lay(builder, points, each.look, (each.end, 0, 0), detail, each.layer)
+        add_sheet(builder, points, each.look, (each.end, 0, 0), lift=each.lift_m)
 
 
 def _add_mirrors(builder: Builder, shape: Shape, x: float) -> None:
@@ -236,10 +241,9 @@ def _add_wheel(
 
 
 def _lay(
-    builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, detail: Detail,
-    layer: float = 1.0,
-) -> None:  # fmt: skip
-    add_sheet(builder, points, look, outwards, lift=(0.5 + 0.5 * layer) * detail.lift_m)
+    builder: Builder, points: FloatArray, look: Look, outwards: npt.ArrayLike, detail: Detail
+) -> None:
+    add_sheet(builder, points, look, outwards, lift=detail.lift_m)
 
 
 def _between(low: float, high: float, rows: tuple[float, ...]) -> FloatArray:
