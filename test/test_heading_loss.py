@@ -70,11 +70,11 @@ def test_the_authors_have_none():
     assert 'heading' not in parts_of(LossConfig(), 'sincos', 30)
 
 
-@pytest.mark.parametrize('scale', [0.0, 0.3])
-def test_leads_out_of_the_minimum_that_corners_have(scale):
+@pytest.mark.parametrize(('weight', 'scale'), [(10.0, 0.0), (20.0, 0.3)])
+def test_leads_out_of_the_minimum_that_corners_have(weight, scale):
     """Of a long car along an axis: seen from 180 degrees, the nearest minimum is at 138, not 0."""
     errors = range(100, 181)
-    config = LossConfig(heading_weight=10.0 if scale == 0.0 else 20.0, heading_scale=scale)
+    config = LossConfig(heading_weight=weight, heading_scale=scale)
     parts = [parts_of(config, 'sincos', error) for error in errors]
     corners = [float(part['orientation']) for part in parts]
     both = [float(part['orientation'] + part['heading']) for part in parts]

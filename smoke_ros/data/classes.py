@@ -52,7 +52,7 @@ def may_be_learnt(item: KittiObject, config: DataConfig, model: ModelConfig) -> 
         item.has_box
         and (item.has_bbox or not needs_bbox(config, model))
         and item.occlusion <= config.most_occluded
-        and min(item.truncation, 1.0) <= config.most_truncated
+        and item.part_truncated <= config.most_truncated
     )
 
 

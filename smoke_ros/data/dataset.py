@@ -223,9 +223,8 @@ class KittiDataset(Dataset[Sample]):
             height_px = geometry.scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
             # What is there is no background, though its 3D box be unknown.
             is_hard = (
-                not item.has_box
+                not may_be_learnt(item, self.config, self.model)
                 or height_px < self.config.smallest_height
-                or item.occlusion > self.config.most_occluded
                 or part_outside(item, geometry) > self.config.most_truncated
             )
             if meaning == IGNORE or (is_hard and meaning != BACKGROUND):
@@ -242,8 +241,7 @@ def part_outside(item: KittiObject, geometry: InputGeometry) -> float:
     """
     box = _in_input(item, geometry)
     shown = share_inside_2d(box, np.array([0.0, 0.0, geometry.width, geometry.height]))
-    # Some tools state levels of truncation, up to 2, in place of parts.
-    return float(1.0 - shown * (1.0 - min(max(item.truncation, 0.0), 1.0)))
+    return float(1.0 - shown * (1.0 - item.part_truncated))
 
 
 def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:

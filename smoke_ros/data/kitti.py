@@ -52,6 +52,11 @@ class KittiObject(Box3D):
     score: float | None = None
 
     @property
+    def part_truncated(self) -> float:
+        """Truncation from 0 to 1: 0 where unknown, and 1 for the levels up to 2 of some tools."""
+        return min(max(self.truncation, 0.0), 1.0)
+
+    @property
     def has_box(self) -> bool:
         """Whether it is labelled with a 3D box, in front of the camera."""
         return self.location[2] >= NEAR_M and min(self.dimensions) > 0.0

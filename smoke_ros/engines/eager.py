@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smoke_ros.engines.engine import WholeMaps
 from smoke_ros.engines.half_precision import half_network
@@ -18,11 +18,13 @@ class EagerEngine(WholeMaps):
     name = 'eager'
 
     def __init__(self, network: Smoke, device: torch.device, precision: str = 'float32') -> None:
-        module = network if precision == 'float32' else half_network(network, precision)
+        module: nn.Module = network
         there = torch.empty(0, device=device).device
-        if any(tensor.device != there for tensor in module.parameters()):
+        if precision != 'float32':
+            module = half_network(network, precision)
+        elif any(tensor.device != there for tensor in network.parameters()):
             # Another detector may use the same network where it is.
-            module = copy.deepcopy(module)
+            module = copy.deepcopy(network)
         self.module = module.eval().to(device)
         self.device = device
         self.precision = precision

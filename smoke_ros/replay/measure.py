@@ -38,6 +38,13 @@ class Counts:
     by_class: dict[str, tuple[int, ...]]
 
     @property
+    def why_no_truth(self) -> str:
+        """Why accuracy is not known, where it is not."""
+        if self.labelled:
+            return 'no frame with ground truth was processed'
+        return 'there is no ground truth'
+
+    @property
     def detections_per_frame(self) -> float | None:
         """Detections of a processed frame."""
         return self.detections / self.processed if self.processed else None

@@ -109,25 +109,22 @@ def is_variant(name: str) -> bool:
 def _accuracy(
     evaluation: Evaluation | None, counts: Counts, config: EvaluationConfig
 ) -> Iterator[Metric]:
-    no_truth = 'there is no ground truth'
-    if counts.labelled:
-        no_truth = 'no frame with ground truth was processed'
     parts: Sequence[ClassEvaluation | None] = (
         evaluation.classes if evaluation else [None] * len(config.classes)
     )
     for i, (name, part) in enumerate(zip(config.classes, parts, strict=True)):
         overlaps = (config.overlaps[i], config.devkit_overlaps[i])
-        yield from _average_precisions(name, part, overlaps, no_truth)
-        yield from _errors(name, part, counts, no_truth)
+        yield from _average_precisions(name, part, overlaps, counts)
+        yield from _errors(name, part, counts)
     value = evaluation.false_boxes_per_frame if evaluation else None
     yield Metric(
         'false_boxes_per_frame', value, '', LOWER, 0.02, 0.05, 'detections of no object',
-        '' if evaluation else no_truth,
+        '' if evaluation else counts.why_no_truth,
     )  # fmt: skip
 
 
 def _average_precisions(
-    class_name: str, part: ClassEvaluation | None, overlaps: tuple[float, float], no_truth: str
+    class_name: str, part: ClassEvaluation | None, overlaps: tuple[float, float], counts: Counts
 ) -> Iterator[Metric]:
     for prefix, table, overlap in (('', 'benchmark', 0), (DEVKIT_PREFIX, 'devkit', 1)):
         for suffix, points in (('', 40), (R11_SUFFIX, 11)):
@@ -145,7 +142,7 @@ def _average_precisions(
                         _average_precision(score, points), '%', HIGHER, 0.5, 0.02,
                         f'AP_R{points} at overlap {at:g}, '
                         f'table {"kitti_benchmark" if table == "benchmark" else "kitti"}',
-                        _why_no_average_precision(class_name, part, score, no_truth),
+                        _why_no_average_precision(class_name, part, score, counts),
                     )  # fmt: skip
 
 
@@ -156,20 +153,19 @@ def _average_precision(score: AveragePrecision | None, points: int) -> float | N
 
 
 def _why_no_average_precision(
-    class_name: str, part: ClassEvaluation | None, score: AveragePrecision | None, no_truth: str
+    class_name: str, part: ClassEvaluation | None, score: AveragePrecision | None, counts: Counts
 ) -> str:
     if part is None or score is None:
-        return no_truth
+        return counts.why_no_truth
     if not score.objects:
         level = f' of difficulty {score.difficulty}' if part.objects else ''
         return f'no {class_name}{level} is labelled'
     return '' if score.curve is not None else 'detections state no alpha'
 
 
-def _errors(
-    class_name: str, part: ClassEvaluation | None, counts: Counts, no_truth: str
-) -> Iterator[Metric]:
+def _errors(class_name: str, part: ClassEvaluation | None, counts: Counts) -> Iterator[Metric]:
     errors = part.errors if part else None
+    no_truth = counts.why_no_truth
     matched = f'no labelled {class_name} with a 3D box was found' if part else no_truth
     labelled = f'no {class_name} is labelled' if part else no_truth
     false_boxes = errors.false_boxes / counts.scored if errors and counts.scored else None

@@ -74,12 +74,9 @@ def _notes(replay: Replay, whole: Measurement) -> list[str]:
     if not counts.processed:
         notes.append('No frame was processed.')
     if whole.evaluation is None:
-        why = 'There is no ground truth'
-        if counts.labelled:
-            why = 'No frame with ground truth was processed'
         notes.append(
-            f'{why}, so accuracy is not known: steadiness shows where detections contradict each '
-            'other.'
+            f'{counts.why_no_truth.capitalize()}, so accuracy is not known: steadiness shows '
+            'where detections contradict each other.'
         )
     elif counts.scored < counts.frames:
         notes.append(

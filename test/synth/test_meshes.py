@@ -132,31 +132,35 @@ def test_coarse_cars_have_the_lights_of_the_fine_ones():
 
 def test_a_car_has_the_same_bumpers_and_grille_at_both_ends_from_near_and_from_afar():
     rng = np.random.default_rng(2)
-    kinds = []
-    for _ in range(60):
-        trim = draw_trim(rng)
-        mesh = make_car('car', STYLES['hatchback'], trim)
-        kinds.append('painted' if trim.bumper is None else 'other')
+    shape = STYLES['hatchback']
+    trims = [draw_trim(rng) for _ in range(60)]
+    for trim in trims:
+        mesh = make_car('car', shape, trim)
         for level in (mesh, mesh.coarse, mesh.coarse.coarse):
             x, y, z = level.positions.T
             assert level.positions[level.paint > 0].size, level.name
-
-            def at_ends(look, mesh=level, places=x):
-                found = (np.abs(mesh.colours - look.colour).max(1) < 1e-4) & (mesh.paint == 0)
-                return {end for end in (-1.0, 1.0) if (found & (end * places > 1.6)).any()}
-
-            assert at_ends(PLATE) == {-1.0, 1.0}, level.name
+            assert ends_with(PLATE, level) == {-1.0, 1.0}, level.name
             if trim.bumper is not None:
-                assert at_ends(trim.bumper.look) == {-1.0, 1.0}, level.name
+                assert ends_with(trim.bumper.look, level) == {-1.0, 1.0}, level.name
             # Between the headlights: what is there from nearby, and nothing else.
             inner, low, high = trim.lights.front_place
-            height = (STYLES['hatchback'].waist(x.max()) - 0.19) * (low + high) / 2 + 0.19
-            _, inner_y, _ = STYLES['hatchback'].body(x.max(), inner - 0.01, (low + high) / 2)
-            plastic = np.abs(level.colours - PLASTIC.colour).max(1) < 1e-4
-            middle = plastic & (x > 1.6) & (np.abs(z - height) < 0.12)
+            _, inner_y, height = shape.body(x.max(), inner - 0.01, (low + high) / 2)
+            middle = looks_like(PLASTIC, level) & (x > 1.6) & (np.abs(z - height) < 0.12)
             middle &= np.abs(y) < inner_y
             assert middle.any() == (trim.slats is not None), level.name
-    assert kinds.count('painted') / len(kinds) == pytest.approx(0.55, abs=0.2)
+    painted = np.mean([trim.bumper is None for trim in trims])
+    assert painted == pytest.approx(0.55, abs=0.2)
+
+
+def looks_like(look, mesh):
+    """Return which vertices have a look's colour, whatever the car is painted."""
+    return (np.abs(mesh.colours - look.colour).max(1) < 1e-4) & (mesh.paint == 0)
+
+
+def ends_with(look, mesh):
+    """Return the ends of a car, 1 in front and -1 behind, where a look is found."""
+    found = looks_like(look, mesh)
+    return {end for end in (-1.0, 1.0) if (found & (end * mesh.positions[:, 0] > 1.6)).any()}
 
 
 def test_lettering_may_be_as_high_as_a_lorrys_body():
