@@ -91,13 +91,13 @@ def run(args: argparse.Namespace) -> int:
         for path in bar:
             try:
                 image, camera = _read_frame(path, args)
+                detections = detector.detect(image, camera)
             except (ValueError, OSError) as error:
                 if not args.images.is_dir():
                     raise
                 logger.error('%s', error)
                 failed += 1
                 continue
-            detections = detector.detect(image, camera)
             records.append(_as_record(path, camera, detections))
             _write_outputs(path, image, camera, detections, args)
             if not (args.draw or args.json or args.kitti):

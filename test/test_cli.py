@@ -105,6 +105,21 @@ def test_the_boxes_of_a_distorted_image_come_with_its_lens(frames, sees_a_car):
     assert 'of the undistorted image' in document['frame']
 
 
+def test_a_lens_that_cannot_be_undone_costs_its_image(frames, sees_a_car, caplog):
+    (frames / 'calib/000000.txt').unlink()
+    (frames / 'calib/000000.yaml').write_text(
+        'image_width: 1242\nimage_height: 375\n'
+        'camera_matrix: {rows: 3, cols: 3, data: [700, 0, 600, 0, 700, 170, 0, 0, 1]}\n'
+        'distortion_coefficients: {rows: 1, cols: 5, data: [1.0e+300, 0, 0, 0, 0]}\n'
+    )
+    out = frames / 'o.json'
+    code = detect(frames / 'images', '--calib', frames / 'calib', '--json', out)
+    assert code == detect_command.EXIT_SOME_FAILED
+    assert 'cannot be undone: calibrate again' in caplog.text
+    (record,) = json.loads(out.read_text())['images']
+    assert record['file'].endswith('000001.png')
+
+
 def test_two_images_of_one_name_are_refused(frames, sees_a_car, capsys):
     cv2.imwrite(str(frames / 'images/000001.jpg'), np.zeros((375, 1242, 3), np.uint8))
     arguments = (frames / 'images', '--calib', frames / 'calib')

@@ -11,6 +11,9 @@ from smoke_ros.config.options import check, check_ranges, option
 #: which the heatmap learns neither that there is something nor that there is nothing.
 BACKGROUND, IGNORE = 'background', 'ignore'
 
+#: Shifts and scales are multiples of it, as the authors'.
+SHIFT_SCALE_STEP = 0.1
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -136,6 +139,12 @@ class DataConfig:
         if bool(self.crop_width) != bool(self.crop_height):
             raise ValueError('give both crop_width and crop_height, or neither')
         check_ranges(self, 'crop', 'gamma')
+        for name in ('max_shift', 'max_scale'):
+            if 0.0 < getattr(self, name) < SHIFT_SCALE_STEP:
+                raise ValueError(
+                    f'{name} must be 0 or at least {SHIFT_SCALE_STEP}, in steps of which images '
+                    f'are moved and scaled, got {getattr(self, name):g}'
+                )
         if self.crop_low and not self.shift_scale_regression:
             raise ValueError(
                 'crop_low makes every sample a window, of which the heatmap alone learns without '

@@ -15,16 +15,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from smoke_ros.config.data import DataConfig
+from smoke_ros.config.data import SHIFT_SCALE_STEP, DataConfig
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.kitti import DONT_CARE, KittiObject
 from smoke_ros.geometry import wrap_angle
 from smoke_ros.preprocess import Image, InputGeometry
 from smoke_ros.random_draws import gaussian_grain, log_uniform
 from smoke_ros.structures import CameraModel
-
-#: Shifts and scales are multiples of it, as the authors'.
-STEP = 0.1
 
 #: Shares of blue, green and red in brightness (ITU-R BT.601).
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], dtype=np.float32)
@@ -137,9 +134,9 @@ def draw_augmentation(config: DataConfig, seed: tuple[int, ...]) -> Augmentation
 
 
 def _step(uniform: float, most: float) -> float:
-    """Turn a number in [0, 1) into one of -most, ..., -STEP, 0, STEP, ..., most."""
-    steps = math.floor(most / STEP + 1e-9)
-    return float(STEP * (math.floor(uniform * (2 * steps + 1)) - steps))
+    """Turn a number in [0, 1) into one of the multiples of the step from -most to most."""
+    steps = math.floor(most / SHIFT_SCALE_STEP + 1e-9)
+    return float(SHIFT_SCALE_STEP * (math.floor(uniform * (2 * steps + 1)) - steps))
 
 
 def input_geometry(

@@ -144,6 +144,8 @@ class KittiDataset(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         """Make a sample; for a frame with a damaged image, the next one's (see ``damaged``)."""
+        if not 0 <= index < len(self):  # by which Python ends a loop over the samples
+            raise IndexError(f'expected a sample from 0 to {len(self) - 1}, got {index}')
         for place in range(index, index + len(self)):
             candidate = place % len(self)
             if self._damaged[candidate]:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from smoke_ros.evaluation.average_precision import RECALL_POINTS
 from smoke_ros.evaluation.camera_errors import CameraErrors
@@ -116,6 +117,8 @@ def _or_nan(value: float | None) -> float:
 def svg(figure: Figure, name: str) -> str:
     """Return a figure as an <svg> element whose inner names do not clash with another's."""
     buffer = io.StringIO()
+    for words in figure.findobj(Text):
+        words.set_parse_math(False)  # names of classes and files may have a $
     with matplotlib.rc_context({'svg.hashsalt': name, 'svg.fonttype': 'none'}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={'Date': None})
     text = buffer.getvalue()

@@ -53,6 +53,8 @@ def write_report(
     write_text_atomically(folder / REPORT_HTML, format_html(*parts))
     if requirements:
         write_text_atomically(folder / JUNIT_XML, _junit(replay, verdicts))
+    else:  # an earlier report's verdict is not this one's
+        (folder / JUNIT_XML).unlink(missing_ok=True)
     return verdicts
 
 

@@ -71,7 +71,7 @@ def find_cameras(
             _refuse(name, topics, f'{IMAGE} or {COMPRESSED}')
     if truth is not None and (truth not in topics or topics[truth].type_name != DETECTIONS):
         _refuse(truth, topics, DETECTIONS)
-    names = list(chosen) or _discover(images, topics, has_calibration)
+    names = list(dict.fromkeys(chosen)) or _discover(images, topics, has_calibration)
     cameras = [_camera(images[name], topics, has_calibration, truth) for name in names]
     if truth is not None and len(cameras) > 1:
         raise ValueError(

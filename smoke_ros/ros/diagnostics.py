@@ -110,6 +110,11 @@ def assess(health: Health, report: Report) -> tuple[bytes, str]:
         return level, report.last_problem
     if health.missing:
         return DiagnosticStatus.STALE if health.silent else DiagnosticStatus.WARN, health.missing
+    if report.unanswered_s >= RECENT_S and report.rate_in_hz > 0.0:
+        return DiagnosticStatus.WARN, (
+            f'images come at {report.rate_in_hz:.1f} Hz, but the network has been busy with one '
+            f'for {report.unanswered_s:.0f} s'
+        )
     if health.camera_warning:
         return DiagnosticStatus.WARN, health.camera_warning
     return DiagnosticStatus.OK, f'detecting at {report.rate_out_hz:.1f} Hz'

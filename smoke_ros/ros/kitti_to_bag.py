@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from tqdm import tqdm
@@ -22,7 +23,7 @@ from smoke_ros.data.layout import read_image
 from smoke_ros.ros.bags import BagWriter
 from smoke_ros.ros.camera_info import calibration_to_message
 from smoke_ros.ros.ground_truth import objects_to_message
-from smoke_ros.ros.images import bgr_to_image
+from smoke_ros.ros.images import BgrImage, bgr_to_image
 from smoke_ros.ros.markers import objects_to_markers
 from smoke_ros.ros.qos import RELIABLE, SENSOR_DATA
 from smoke_ros.ros.stamps import stamp_message
@@ -30,6 +31,9 @@ from smoke_ros.structures import Vector3
 
 #: Beginnings of the names of topics and frames.
 PREFIX = 'camera'
+
+#: How a PNG file begins, and the byte that holds its bits a channel (its specification, 11.2.1).
+_PNG_BEGINNING, _PNG_DEPTH_AT = b'\x89PNG', 24
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class _CameraTopics:
         calibration, offset = self._calibration(self._calibration_path(image), size)
         yield self._info_topic, calibration_to_message(calibration, header)
         if self._conversion.compressed:
-            yield self._image_topic, _compressed(image.path, header)
+            yield self._image_topic, _compressed(image.path, pixels, header)
         else:
             yield self._image_topic, bgr_to_image(pixels, header)
         if image.labels is not None:
@@ -146,9 +150,12 @@ class _CameraTopics:
         return self._known[key]
 
 
-def _compressed(path: Path, header: Header) -> CompressedImage:
-    """Make a message of a JPEG or PNG file, byte for byte."""
-    kind = 'png' if path.suffix.lower() == '.png' else 'jpeg'
+def _compressed(path: Path, pixels: BgrImage, header: Header) -> CompressedImage:
+    """Make a message of a JPEG or PNG file, byte for byte where it has 8 bits a channel."""
+    data = path.read_bytes()
+    kind = 'png' if data.startswith(_PNG_BEGINNING) else 'jpeg'
+    if kind == 'png' and data[_PNG_DEPTH_AT] != 8:
+        data = cv2.imencode('.png', pixels)[1].tobytes()  # the format below holds 8 bits
     message = CompressedImage(header=header, format=f'bgr8; {kind} compressed bgr8')
-    message.data = array.array('B', path.read_bytes())
+    message.data = array.array('B', data)
     return message

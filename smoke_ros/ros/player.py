@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,16 @@ from smoke_ros.ros.bags import BagMessage, BagTopic
 
 #: Messages of a topic that wait for a busy subscription, where all are to be delivered.
 RELIABLE_DEPTH = 20
+
+
+#: Between two messages; longer ones are no pause, but a clock that was set.
+LONGEST_GAP_S = 3600.0
+
+
+def check_rate(rate: float) -> None:
+    """Raise a ValueError for a rate at which nothing can be played."""
+    if not 0.0 < rate < math.inf:
+        raise ValueError(f'rate must be above 0 and finite, got {rate:g}')
 
 
 @dataclass(frozen=True)
@@ -107,17 +118,20 @@ class Player:
         Raises
         ------
         ValueError
-            If the bag is damaged: what was stored before has been played then.
+            If the bag is damaged, or its clock was set by hours while it was recorded: what was
+            stored before has been played then.
         """
-        if not rate > 0.0:
-            raise ValueError(f'rate must be above 0, got {rate}')
+        check_rate(rate)
         counts = dict.fromkeys(self._publishers, 0)
-        first_ns, begun, worst = None, time.monotonic(), 0.0
+        first_ns, last_ns, begun, worst = None, 0, time.monotonic(), 0.0
         for message in self._recording.messages(self._publishers):
             if first_ns is None:
                 if on_begin is not None:
                     on_begin(message.stamp_ns)
                 first_ns, begun = message.stamp_ns, time.monotonic()
+                last_ns = first_ns
+            _check_gap(last_ns, message)
+            last_ns = message.stamp_ns
             due = begun + (message.stamp_ns - first_ns) * 1e-9 / rate
             time.sleep(max(0.0, due - time.monotonic()))
             self._publishers[message.topic].publish(message.data)
@@ -132,3 +146,13 @@ class Player:
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
         self._publishers.clear()
+
+
+def _check_gap(last_ns: int, message: BagMessage) -> None:
+    gap_s = (message.stamp_ns - last_ns) * 1e-9
+    if gap_s > LONGEST_GAP_S:
+        raise ValueError(
+            f'the recording has no message for {gap_s / 3600.0:.1f} h before one on '
+            f'{message.topic}: its clock was set meanwhile, or it paused; play the parts before '
+            'and behind by themselves (--start, --duration)'
+        )

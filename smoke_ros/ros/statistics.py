@@ -45,6 +45,8 @@ class Report:
     #: Seconds since then; infinite where there was none.
     problem_age_s: float
     problem_is_error: bool
+    #: How long images have been coming without anything becoming of one, in seconds.
+    unanswered_s: float = 0.0
 
 
 @dataclass
@@ -76,12 +78,17 @@ class FrameStatistics:
         self._stages = {stage: deque[float](maxlen=LATENCY_FRAMES) for stage in STAGES}
         self._problem, self._problem_is_error = '', False
         self._problem_time = float('-inf')
+        #: When the first image came of those that nothing has become of; None without any.
+        self._waiting_since: float | None = None
 
     def arrived(self) -> None:
         """Count an image that was received."""
+        now = time.monotonic()
         with self._lock:
             self._frames_in += 1
-            self._in.tick(time.monotonic())
+            self._in.tick(now)
+            if self._waiting_since is None:
+                self._waiting_since = now
 
     def dropped(self) -> None:
         """Count a frame that had to make way for a newer one."""
@@ -94,12 +101,14 @@ class FrameStatistics:
             self._refused += 1
             self._problem, self._problem_is_error = reason, error
             self._problem_time = time.monotonic()
+            self._waiting_since = None
 
     def published(self, stages_ms: Mapping[str, float]) -> None:
         """Count a frame whose detections went out, with the times of its :data:`STAGES`."""
         with self._lock:
             self._frames_out += 1
             self._out.tick(time.monotonic())
+            self._waiting_since = None
         for stage, duration in stages_ms.items():
             self.took(stage, duration)
 
@@ -127,4 +136,5 @@ class FrameStatistics:
                 last_problem=self._problem,
                 problem_age_s=now - self._problem_time,
                 problem_is_error=self._problem_is_error,
+                unanswered_s=0.0 if self._waiting_since is None else now - self._waiting_since,
             )

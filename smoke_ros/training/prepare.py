@@ -14,6 +14,7 @@ from smoke_ros import __version__
 from smoke_ros.checkpoint import Checkpoint, TrainingRecord
 from smoke_ros.config.data import DataConfig
 from smoke_ros.config.model import ModelConfig
+from smoke_ros.config.training import TrainingConfig
 from smoke_ros.data.classes import check_classes, check_names
 from smoke_ros.data.dataset import KittiDataset
 from smoke_ros.evaluation.run_info import names_data
@@ -62,6 +63,7 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
         weights = read_initial_weights(str(source))
     base = last.model if last else weights.model if weights else None
     run = make_run_config(sections, where, base)
+    _warn_of_late_drops(run.training)
     training = KittiDataset(run.data, run.model, training=True, seed=run.training.seed)
     counts = check_classes(run.data, run.model, training.label_counts, training.box_counts)
     logger.info(
@@ -88,6 +90,16 @@ def prepare(sections: Sections, where: str, last: Checkpoint | None = None) -> J
         _warn_of_learnt_frames(training, validation)
     record = dataclasses.replace(record, config=run.as_mapping(), version=__version__)
     return Job(run, _make_network(run, weights), training, validation, record)
+
+
+def _warn_of_late_drops(config: TrainingConfig) -> None:
+    late = [drop for drop in config.drops if drop >= config.iterations]
+    if config.schedule == 'step' and late:
+        logger.warning(
+            'the learning rate never drops at %s, of %d iterations: set training.drops to '
+            'earlier ones, or training.schedule to cosine',
+            ' and '.join(map(str, late)), config.iterations,
+        )  # fmt: skip
 
 
 def _warn_of_learnt_frames(training: KittiDataset, validation: KittiDataset) -> None:

@@ -358,3 +358,18 @@ def test_windows_have_a_size_of_their_own(kitti_root):
 def test_windows_that_the_network_cannot_take_are_refused(options):
     with pytest.raises(ValueError, match='crop_width'):
         DataConfig(**options)
+
+
+def test_a_loop_over_the_samples_ends(kitti_root):
+    dataset = make_dataset(kitti_root, training=False)
+    assert [sample.frame_id for sample in dataset] == ['a', 'b', 'c', 'd']
+    with pytest.raises(IndexError, match='from 0 to 3, got -1'):
+        dataset[-1]
+
+
+@pytest.mark.parametrize('name', ['max_shift', 'max_scale'])
+def test_shifts_and_scales_below_their_step_would_do_nothing(name):
+    for value in (0.0, 0.1, 0.25):
+        assert getattr(DataConfig(**{name: value}), name) == value
+    with pytest.raises(ValueError, match=rf'{name} must be 0 or at least 0\.1.*got 0\.05'):
+        DataConfig(**{name: 0.05})

@@ -32,6 +32,16 @@ def test_objects_without_a_3d_box_have_a_row_but_no_errors(make_object):
         assert ('no depth to compare' in plot) == (truth[0] == [flat])
 
 
+def test_names_are_no_markup_in_plots(make_object):
+    names = ('$x_{1', 'a$b$c')
+    objects = [[make_object(class_name=name) for name in names]]
+    found = [[make_object(class_name=name, score=0.5) for name in names]]
+    config = EvaluationConfig(classes=names, overlaps=(0.5, 0.5), devkit_overlaps=(0.5, 0.5))
+    evaluation = evaluate_frames(objects, found, config)
+    for part in evaluation.classes:
+        assert f'>{part.class_name}</text>' in ''.join(class_section(evaluation, part))
+
+
 def test_a_table():
     assert format_table(TABLE) == (
         '<h3>A &amp; B</h3><table><tr><th>name</th><th>count</th></tr>'

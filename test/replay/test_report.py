@@ -63,6 +63,12 @@ def test_report_of_a_live_replay(live_replay, capsys):
     assert (suite.get('tests'), suite.get('failures')) == ('3', '1')
 
 
+def test_an_earlier_verdict_does_not_outlive_its_report(live_replay):
+    for requirements, is_there in ((['--require', 'frames_dropped==0'], True), ([], False)):
+        main(['report', str(live_replay), *requirements])
+        assert (live_replay / 'junit.xml').exists() == is_there
+
+
 @pytest.mark.parametrize(
     ('arguments', 'flashes'),
     [([], 0), (['--same-share', '0', '--same-speed', '4'], 2), (['--same-speed', '6'], 0)],

@@ -216,3 +216,19 @@ def test_distortion_is_undone(tmp_path):
     pinhole = read_calibration(tmp_path / 'out/calib/000000.txt', WIDTH, HEIGHT).project(ray)[0]
     assert np.linalg.norm(seen - pinhole) > 1.5
     np.testing.assert_allclose(centre, pinhole, atol=0.2)
+
+
+@pytest.mark.parametrize('depth', [np.uint8, np.uint16])
+def test_compressed_images_are_what_their_format_says(frames, depth):
+    for path in (frames / 'kitti/image_2').iterdir():
+        pixels = cv2.imread(str(path)).astype(depth) * (257 if depth == np.uint16 else 1)
+        cv2.imwrite(str(path), pixels)
+    assert convert('kitti2bag', frames / 'kitti', frames / 'bag', '--compressed') == 0
+    with BagReader(frames / 'bag') as bag:
+        (message, *_) = bag.messages(['/camera_2/image_rect/compressed'])
+        image = message.decode(bag.topics[message.topic].message_class())
+    stored = (frames / 'kitti/image_2/000000.png').read_bytes()
+    assert image.format == 'bgr8; png compressed bgr8'
+    assert (bytes(image.data) == stored) == (depth == np.uint8)
+    found = cv2.imdecode(np.frombuffer(image.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(found, cv2.imread(str(frames / 'kitti/image_2/000000.png')))

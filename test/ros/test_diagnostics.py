@@ -20,6 +20,10 @@ def troubled(age_s, error=False):
     )
 
 
+def unanswered(since_s, rate_in_hz):
+    return dataclasses.replace(FINE, unanswered_s=since_s, rate_in_hz=rate_in_hz)
+
+
 @pytest.mark.parametrize(
     ('health', 'report', 'level', 'words'),
     [
@@ -33,6 +37,14 @@ def troubled(age_s, error=False):
         (Health('active', missing='no info'), FINE, Status.WARN, 'no info'),
         (Health('active', missing='no images', silent=True), FINE, Status.STALE, 'no images'),
         (Health('active', camera_warning='cut off'), FINE, Status.WARN, 'cut off'),
+        (ACTIVE, unanswered(2.0, 10.0), Status.OK, 'detecting'),
+        (
+            ACTIVE,
+            unanswered(7.0, 10.0),
+            Status.WARN,
+            'come at 10.0 Hz, but the network has been busy with one for 7 s',
+        ),
+        (ACTIVE, unanswered(60.0, 0.0), Status.OK, 'detecting'),
         # What costs frames now is said before what is lacking, and that before what is lasting.
         (Health('active', missing='no info'), troubled(1.0), Status.WARN, 'odd'),
         (
@@ -66,6 +78,28 @@ def test_statistics():
     assert 'convert' not in report.latencies
     assert (report.last_problem, report.problem_is_error) == ('bad size', False)
     assert report.problem_age_s < 5.0
+
+
+@pytest.mark.parametrize('answer', [
+    lambda statistics: statistics.published({}), lambda statistics: statistics.refused('odd'),
+])  # fmt: skip
+def test_how_long_images_are_without_an_answer(monkeypatch, answer):
+    now = 100.0
+    monkeypatch.setattr('smoke_ros.ros.statistics.time.monotonic', lambda: now)
+    statistics = FrameStatistics()
+    assert statistics.report().unanswered_s == 0.0
+    statistics.arrived()
+    now = 103.0
+    statistics.arrived()
+    now = 107.0
+    statistics.dropped()  # the network is as busy as before
+    assert statistics.report().unanswered_s == 7.0
+    answer(statistics)
+    assert statistics.report().unanswered_s == 0.0
+    now = 108.0
+    statistics.arrived()
+    now = 109.0
+    assert statistics.report().unanswered_s == 1.0
 
 
 def test_before_configuration_and_through_the_states(start_node):

@@ -109,7 +109,7 @@ def test_a_rate_of_zero_is_refused(tmp_path, ros_context):
     write_drive(tmp_path / 'drive')
     with BagReader(tmp_path / 'drive') as drive:
         player = Player(rclpy.create_node('player'), drive)
-        with pytest.raises(ValueError, match='rate must be above 0, got 0'):
+        with pytest.raises(ValueError, match='rate must be above 0 and finite, got 0'):
             player.play(0.0)
 
 
@@ -124,3 +124,16 @@ def test_everything_is_offered_where_that_is_asked_for(tmp_path, ros_context):
             (offered,) = node.get_publishers_info_by_topic('/image')
             assert offered.qos_profile.reliability.name == expected
             player.close()
+
+
+def test_a_clock_that_was_set_while_recording_is_not_waited_for(tmp_path, ros_context):
+    with BagWriter(tmp_path / 'drive') as bag:
+        bag.add_topic('/info', VisionInfo, RELIABLE)
+        for stamp_ns in (5, 6, 1_700_000_000 * 10**9):
+            bag.write('/info', VisionInfo(), stamp_ns)
+    played = []
+    with BagReader(tmp_path / 'drive') as drive:
+        player = Player(rclpy.create_node('player'), drive)
+        with pytest.raises(ValueError, match=r'no message for 472222\.2 h before one on /info'):
+            player.play(1.0, played.append)
+    assert len(played) == 2

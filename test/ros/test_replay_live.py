@@ -106,7 +106,7 @@ def test_a_vehicles_file_may_be_of_a_managed_node_with_a_calibration(
     write_small_bag(tmp_path / 'in', 12)
     (tmp_path / 'node.yaml').write_text(
         'smoke_node: {ros__parameters: {autostart: false, use_sim_time: false,'
-        ' camera_info_url: /on/the/vehicle.yaml}}\n'
+        ' qos_durability: transient_local, camera_info_url: /on/the/vehicle.yaml}}\n'
     )
     run = play(tmp_path / 'in', tmp_path / 'out', params_file=tmp_path / 'node.yaml')
     assert run.counts['processed'] >= 6
@@ -165,8 +165,9 @@ def test_what_cannot_be_played(tmp_path):
     write_small_bag(tmp_path / 'in', 2, cameras=('/left', '/right'))
     with pytest.raises(ValueError, match='the node takes one camera, the bag has 2'):
         play(tmp_path / 'in', tmp_path / 'out')
-    with pytest.raises(ValueError, match='rate must be above 0, got 0'):
-        play(tmp_path / 'in', tmp_path / 'out', rate=0.0)
+    for rate in (0.0, float('inf'), float('nan')):
+        with pytest.raises(ValueError, match=f'rate must be above 0 and finite, got {rate:g}'):
+            play(tmp_path / 'in', tmp_path / 'out', rate=rate)
 
 
 def test_a_part_of_a_bag_begins_with_the_camera_info_before_it():
@@ -272,3 +273,24 @@ def test_load_is_sampled_until_the_process_ends():
     assert all(sample.memory_mb > 1.0 for sample in monitor.samples)
     times = [sample.time_s for sample in monitor.samples]
     assert times == sorted(times) and times[0] > 0.0
+
+
+def test_load_is_sampled_though_a_child_ends_or_the_process_has_ended():
+    # Compilers of kernels, for instance, come and go.
+    parent = (
+        'import subprocess, sys, time\nend = time.time() + 20\n'
+        "while time.time() < end: subprocess.run([sys.executable, '-S', '-c', ''])"
+    )
+    process = subprocess.Popen([sys.executable, '-S', '-c', parent])
+    try:
+        with LoadMonitor(process.pid, 0.01) as monitor:
+            deadline = time.monotonic() + 30.0
+            while len(monitor.samples) < 100 and time.monotonic() < deadline:
+                time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(monitor.samples) >= 100
+    with LoadMonitor(process.pid, 0.01) as monitor:
+        time.sleep(0.1)
+    assert not monitor.samples

@@ -201,6 +201,20 @@ def test_several_cameras_in_one_go(tmp_path):
         assert bag.topics['/smoke_node/right/markers'].message_count == 2
 
 
+def test_a_camera_that_is_named_twice_is_replayed_once(tmp_path):
+    write_small_bag(tmp_path / 'in', 2)
+    replay(tmp_path / 'in', tmp_path / 'out', topics=('/front/image_rect',) * 2)
+    assert [record.index for record in frames(tmp_path / 'out')] == [0, 1]
+
+
+def test_cameras_whose_files_would_share_a_folder_are_refused(tmp_path):
+    write_small_bag(tmp_path / 'in', 1, cameras=('/a/b', '/a_b'))
+    message = '/a/b/image_rect and /a_b/image_rect would share a folder'
+    with pytest.raises(ValueError, match=message):
+        replay(tmp_path / 'in', tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
 def test_two_runs_are_the_same(tmp_path):
     write_small_bag(tmp_path / 'in', 5, compressed=True)
     for name in ('a', 'b'):

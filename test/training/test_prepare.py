@@ -85,6 +85,17 @@ def test_seed_makes_the_initial_weights(frames):
     assert not torch.equal(first.heads.heatmap[0].weight, other.heads.heatmap[0].weight)
 
 
+def test_drops_that_never_come_are_told_of(frames, caplog):
+    asked = sections(frames)
+    prepare(asked, 'here')
+    asked['training'] |= {'drops': [3, 4, 9], 'schedule': 'cosine'}
+    prepare(asked, 'here')
+    assert 'never drops' not in caplog.text
+    asked['training']['schedule'] = 'step'
+    prepare(asked, 'here')
+    assert 'the learning rate never drops at 4 and 9, of 4 iterations: set' in caplog.text
+
+
 def test_validation_on_what_is_learnt_is_told_of(frames, caplog):
     validated = {**sections(frames), 'validation': {'root': str(frames), 'class_map': []}}
     prepare(validated, 'here')

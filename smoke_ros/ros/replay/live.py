@@ -25,7 +25,7 @@ from smoke_ros.ros.message_types import MessageClass
 from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, MARKERS, NODE
 from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, SMOKE_NODE, NodeProcess
 from smoke_ros.ros.parameters import check_parameter_file
-from smoke_ros.ros.player import Player
+from smoke_ros.ros.player import Player, check_rate
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
 from smoke_ros.ros.replay.frame_records import check_labels
@@ -98,8 +98,7 @@ def replay_live(
     RuntimeError
         If the node ends, or does not become ready.
     """
-    if not live.rate > 0.0:
-        raise ValueError(f'rate must be above 0, got {live.rate:g}')
+    check_rate(live.rate)
     if request.selection.stride != 1:
         raise ValueError('stride must be 1 in a live replay: a camera leaves out no image')
     if live.params_file is not None:
@@ -222,6 +221,7 @@ class _Session:
             'use_sim_time': True,
             'autostart': True,  # here is no lifecycle manager
             'cameras': [''],  # one is played, under its own names
+            'qos_durability': 'volatile',  # what is played is offered as it was recorded
             # Else the bag's camera infos count: they are played, and the records are made by them.
             'camera_info_url': str(request.calibration.absolute()) if request.calibration else '',
             'image_transport': 'compressed' if camera.compressed else 'raw',

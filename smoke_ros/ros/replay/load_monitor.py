@@ -23,7 +23,7 @@ class LoadMonitor:
     """
 
     def __init__(self, pid: int, period_s: float = PERIOD_S) -> None:
-        self._root, self._period_s = psutil.Process(pid), period_s
+        self._pid, self._period_s = pid, period_s
         self._seen: dict[int, psutil.Process] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name='load')
@@ -54,11 +54,25 @@ class LoadMonitor:
     def _measure(self) -> tuple[float, float] | None:
         """Return processor (percent of a core) and memory (MB); None when it has ended."""
         try:
-            processes = [self._root, *self._root.children(recursive=True)]
             # Each keeps the time of its last measurement, so they are kept as well.
-            known = [self._seen.setdefault(process.pid, process) for process in processes]
-            percent = sum(process.cpu_percent() for process in known)
-            memory = sum(process.memory_info().rss for process in known)
+            root = self._seen.get(self._pid) or psutil.Process(self._pid)
+            known = [self._seen.setdefault(each.pid, each) for each in _family(root)]
+            measured = [_measure_one(process, missing_ok=process != root) for process in known]
         except psutil.NoSuchProcess:
             return None
-        return percent, memory / 1e6
+        percents, bytes_held = zip(*measured, strict=True)
+        return sum(percents), sum(bytes_held) / 1e6
+
+
+def _family(root: psutil.Process) -> list[psutil.Process]:
+    return [root, *root.children(recursive=True)]
+
+
+def _measure_one(process: psutil.Process, *, missing_ok: bool) -> tuple[float, int]:
+    """Return processor and bytes of memory: none of a child that has just ended."""
+    try:
+        return process.cpu_percent(), process.memory_info().rss
+    except psutil.NoSuchProcess:
+        if not missing_ok:
+            raise
+        return 0.0, 0

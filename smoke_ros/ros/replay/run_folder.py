@@ -42,7 +42,20 @@ def describe_run(
     topics: Sequence[str],
     engine: str = '',
 ) -> RunRecord:
-    """Return the record of a run that begins now."""
+    """Return the record of a run that begins now.
+
+    Raises
+    ------
+    ValueError
+        If files of two topics would lie in one folder.
+    """
+    folders = {topic_folder(topic): topic for topic in topics}
+    if len(folders) < len(topics):
+        shared = next(topic for topic in topics if folders[topic_folder(topic)] != topic)
+        raise ValueError(
+            f'{shared} and {folders[topic_folder(shared)]} would share a folder: replay one at a '
+            'time, with --topics'
+        )
     return RunRecord(
         mode=mode,
         smoke_ros=__version__,
