@@ -9,10 +9,8 @@ The node's parameters come from a YAML file. An argument that stands for one of 
 given, goes before the file.
 """
 
-import fnmatch
 from pathlib import Path
 
-import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -20,6 +18,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
+from smoke_ros.ros.parameter_files import read_parameters
 
 #: Arguments that set the parameter of the same name.
 PARAMETERS = ('model', 'device', 'engine', 'precision', 'camera_info_url', 'image_transport')
@@ -127,8 +126,9 @@ def _actions(context: LaunchContext) -> list[Node]:
             'use_sim_time', 'log_level', 'rviz', 'rviz_config', 'fixed_frame',
         )
     }  # fmt: skip
+    in_file = _cameras_in_file(given)
     # Topics depend on the cameras, wherever they are named.
-    given['cameras'] = given['cameras'] or ','.join(_cameras_in_file(given))
+    given['cameras'] = given['cameras'] or ','.join(in_file)
     actions = [_smoke_node(given)]
     if given['rviz'] == 'true':
         actions.append(_rviz(given))
@@ -178,15 +178,10 @@ def _cameras(given: dict[str, str]) -> list[str]:
 
 
 def _cameras_in_file(given: dict[str, str]) -> list[str]:
-    """Return the cameras that params_file names for the node."""
-    cameras = None
-    try:
-        sections = yaml.safe_load(Path(given['params_file']).read_text(encoding='utf-8'))
-        for name, section in sections.items():
-            if fnmatch.fnmatchcase(given['name'], name.rpartition('/')[2]):
-                cameras = section['ros__parameters'].get('cameras', cameras)
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
-        return []  # the node says what is wrong with the file
+    """Return the cameras that params_file names for the node, which it must have a section for."""
+    node = _absolute(given['name'], given['namespace'])
+    cameras = read_parameters(Path(given['params_file']), node).get('cameras')
+    # The node says what is wrong with other values.
     return list(map(str, cameras)) if isinstance(cameras, list) else []
 
 

@@ -21,7 +21,12 @@ from smoke_ros.data.kitti import detection_to_object, write_objects
 from smoke_ros.data.layout import read_image, write_image
 from smoke_ros.detector import Detector
 from smoke_ros.drawing import annotate
-from smoke_ros.evaluation.run_info import RUN_INFO_FILE, RunInfo, write_run_info
+from smoke_ros.evaluation.run_info import (
+    RUN_INFO_FILE,
+    RunInfo,
+    read_run_info,
+    write_run_info,
+)
 from smoke_ros.files import check_targets, list_files, write_text_atomically
 from smoke_ros.option_arguments import (
     add_option_arguments,
@@ -85,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     config = DetectorConfig(**given_options(args, EngineConfig), **given_thresholds(args))
     detector = Detector.from_model(args.model, args.device, config)
     if args.kitti:
-        write_run_info(args.kitti, RunInfo.of(detector))
+        _begin_results(args.kitti, RunInfo.of(detector))
     records, failed = [], 0
     with tqdm(paths, unit='image', disable=None if len(paths) > 1 else True) as bar:
         for path in bar:
@@ -97,6 +102,8 @@ def run(args: argparse.Namespace) -> int:
                     raise
                 logger.error('%s', error)
                 failed += 1
+                if args.kitti:  # what an earlier run may have found in it is not this run's
+                    _result(path, args).unlink(missing_ok=True)
                 continue
             records.append(_as_record(path, camera, detections))
             _write_outputs(path, image, camera, detections, args)
@@ -146,7 +153,7 @@ def _targets(paths: list[Path], args: argparse.Namespace) -> list[Path]:
                 f'{args.kitti} has .txt files of something else, such as labels: give --kitti a '
                 'folder of its own'
             )
-        targets += [args.kitti / f'{path.stem}.txt' for path in paths]
+        targets += [_result(path, args) for path in paths]
     return targets
 
 
@@ -159,6 +166,29 @@ def _drawing(path: Path, args: argparse.Namespace) -> Path:
         )
     drawing: Path = args.draw if to_file else args.draw / f'{path.stem}.png'
     return drawing
+
+
+def _result(path: Path, args: argparse.Namespace) -> Path:
+    result: Path = args.kitti / f'{path.stem}.txt'
+    return result
+
+
+def _begin_results(folder: Path, info: RunInfo) -> None:
+    """Note whose results are in a folder; what another model found leaves it."""
+    if (folder / RUN_INFO_FILE).is_file() and _read_info(folder) != info:
+        others = list_files(folder, ['.txt'])
+        for path in others:
+            path.unlink()
+        if others:
+            logger.warning('%s: removed %d results of another model', folder, len(others))
+    write_run_info(folder, info)
+
+
+def _read_info(folder: Path) -> RunInfo | None:
+    try:
+        return read_run_info(folder)
+    except ValueError:  # damaged, so that nobody knows whose the results are
+        return None
 
 
 def _read_frame(path: Path, args: argparse.Namespace) -> tuple[Image, CameraModel]:
@@ -191,7 +221,7 @@ def _write_outputs(
 ) -> None:  # fmt: skip
     if args.kitti:
         objects = [detection_to_object(detection) for detection in detections]
-        write_objects(args.kitti / f'{path.stem}.txt', objects)
+        write_objects(_result(path, args), objects)
     if args.draw:
         write_image(_drawing(path, args), annotate(image, detections, camera))
 

@@ -13,8 +13,16 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to, and move it there at the end.
 
-    Where the block raises, nothing is left behind and an older file stays as it was.
+    Where the block raises, nothing is left behind and an older file stays as it was. A link stays
+    one: what it leads to is replaced.
+
+    Raises
+    ------
+    OSError
+        If there is something that is no file, such as a device or a pipe, or a folder.
     """
+    path = path.resolve()
+    _refuse_other_than_files(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}{path.suffix}')
     temporary.touch(exist_ok=False)
@@ -31,15 +39,23 @@ def check_target(path: Path) -> None:
     Raises
     ------
     OSError
-        If a folder is in its place, or there is none that it could be written into.
+        If a folder, or another thing that is no file, is in its place, or there is no folder that
+        it could be written into.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f'{path} is a folder, expected the name of a file to write')
+    path = path.resolve()
+    _refuse_other_than_files(path)
     above = next(folder for folder in path.absolute().parents if folder.exists())
     if not above.is_dir():
         raise NotADirectoryError(f'{path} cannot be written: {above} is no folder')
     if not os.access(above, os.W_OK):
         raise PermissionError(f'{path} cannot be written: {above} is read-only')
+
+
+def _refuse_other_than_files(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, expected the name of a file to write')
+    if path.exists() and not path.is_file():
+        raise OSError(f'{path} is a device or a pipe, expected the name of a file to write')
 
 
 def check_targets(targets: Collection[Path], inputs: Collection[Path]) -> None:

@@ -24,6 +24,9 @@ Image = npt.NDArray[np.uint8]
 #: Keeps an interpolated value that should be whole from being rounded down to the next lower one.
 ROUNDING_MARGIN = 1e-3
 
+#: A pixel that no image has, nor any that interpolation mixes with one.
+_OUTSIDE = -2.0
+
 #: Along a side of the grid in which what is seen of a distorted image is counted.
 MOST_CELLS = 32
 
@@ -127,11 +130,13 @@ def warp_by_pillow(image: Image, geometry: InputGeometry) -> Image:
     """
     # The authors invert in single precision.
     image_from_input = np.linalg.inv(geometry.input_from_image.astype(np.float32))
-    warped = Picture.fromarray(np.ascontiguousarray(image)).transform(
+    warped = Picture.fromarray(
+        np.ascontiguousarray(image)
+    ).transform(
         (geometry.width, geometry.height),
-        Picture.Transform.AFFINE,
+        Picture.AFFINE,  # type: ignore[attr-defined]  # Ubuntu 22.04's has no newer names
         image_from_input.flatten()[:6].tolist(),
-        Picture.Resampling.BILINEAR,
+        Picture.BILINEAR,  # type: ignore[attr-defined]
     )
     return np.array(warped)
 
@@ -162,6 +167,8 @@ def undistortion_maps(
 ) -> tuple[npt.NDArray, npt.NDArray]:
     """Return OpenCV remap tables that undistort and lay into the input in one step.
 
+    What lies beyond the reach of the lens model comes from outside the image.
+
     Raises
     ------
     ValueError
@@ -183,7 +190,20 @@ def undistortion_maps(
     map_x += camera.skew_px(np.asarray(map_y))
     if not (np.isfinite(map_x).all() and np.isfinite(map_y).all()):
         raise ValueError(f'the distortion D = {camera.D} cannot be undone: calibrate again')
+    map_x[_beyond_lens(camera, view, size)] = _OUTSIDE
     return cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
+
+
+def _beyond_lens(
+    camera: CameraModel, view: FloatArray, size: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
+    """Return (H, W): where the pixels of a view are that the lens model would see twice."""
+    reach = camera.undistorted_reach()
+    columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    if np.isinf(reach):
+        return np.zeros(columns.shape, bool)
+    rays = np.linalg.solve(view, np.stack((columns, rows, np.ones_like(rows))).reshape(3, -1))
+    return (np.hypot(rays[0], rays[1]) > reach * rays[2]).reshape(columns.shape)
 
 
 def share_seen(maps: tuple[npt.NDArray, npt.NDArray], image_size: tuple[int, int]) -> float:

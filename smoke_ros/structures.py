@@ -171,6 +171,28 @@ class CameraModel:
         """
         return float(self.K[0, 1] / self.K[1, 1]) * (rows - float(self.K[1, 2]))
 
+    def undistorted_reach(self) -> float:
+        """Return the distance from the axis, at depth 1, up to which the lens model is one to one.
+
+        Polynomial models turn back further out: what lies far to the side would show up in the
+        image again.
+        """
+        if not self.has_distortion:
+            return np.inf
+        r = np.linspace(0.0, 20.0, 4001)
+        d = np.zeros(14)
+        d[: len(self.D)] = self.D
+        if self.distortion_model == FISHEYE:
+            angle = np.arctan(r)
+            bent = angle * (
+                1 + d[0] * angle**2 + d[1] * angle**4 + d[2] * angle**6 + d[3] * angle**8
+            )
+        else:
+            bent = r * (1 + d[0] * r**2 + d[1] * r**4 + d[4] * r**6)
+            bent /= 1 + d[5] * r**2 + d[6] * r**4 + d[7] * r**6
+        turns_back = np.flatnonzero(np.diff(bent) <= 0)
+        return float(r[turns_back[0]]) if len(turns_back) else np.inf
+
     @property
     def key(self) -> tuple[object, ...]:
         """A hashable identity: equal for cameras that map pixels to rays in the same way."""

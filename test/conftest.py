@@ -6,14 +6,12 @@ on the local host.
 """
 
 import contextlib
-import fcntl
 import importlib.util
 import itertools
 import os
 import random
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,8 +21,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Domain 0 is everybody's default, and above 101 the ports of DDS meet those that Linux hands out.
-DOMAINS = range(1, 102)
 #: Counts how often this process has claimed one.
 CLAIMS = itertools.count()
 
@@ -88,20 +84,15 @@ def shared_dir() -> Path:
 @contextlib.contextmanager
 def claim_domain() -> Iterator[int]:
     """Hold a ROS_DOMAIN_ID that no other test process on this machine holds."""
-    folder = Path(tempfile.gettempdir()) / 'smoke_ros_test_domains'
-    folder.mkdir(exist_ok=True)
+    from smoke_ros.ros.node_process import DOMAINS
+    from smoke_ros.ros.node_process import claim_domain as claim
+
     # Another start for each claim, so that a domain rests before it is used again: others see a
     # process that was killed until its lease is over.
     first = (os.getpid() + next(CLAIMS)) % len(DOMAINS)
-    for domain in [*DOMAINS[first:], *DOMAINS[:first]]:
-        with (folder / str(domain)).open('w') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield domain
-            return
-    raise RuntimeError(f'expected a free ROS_DOMAIN_ID of {DOMAINS}, found all taken in {folder}')
+    domain, held = claim([*DOMAINS[first:], *DOMAINS[:first]])
+    with held:
+        yield domain
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from smoke_ros import cli, detect_command
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.data.kitti import read_objects
 from smoke_ros.detector import Detector
-from smoke_ros.evaluation.run_info import read_run_info
+from smoke_ros.evaluation.run_info import RunInfo, read_run_info, write_run_info
 from smoke_ros.preprocess import InputGeometry
 from smoke_ros.structures import Box3D, CameraModel
 
@@ -161,6 +161,23 @@ def test_kitti_results_have_the_bottom_face_in_the_files(frames, sees_a_car):
     assert [float(w) for w in words[8:11]] == pytest.approx([1.5, 1.6, 3.9], abs=1e-3)
     assert float(words[12]) == pytest.approx(1.0 + 1.5 / 2, abs=1e-3)
     assert len(words) == 16
+
+
+def test_results_are_of_one_model_and_one_run(frames, sees_a_car, caplog):
+    results, images = frames / 'found', ('--calib', frames / 'calib', '--kitti', frames / 'found')
+    detect(frames / 'images', *images)
+    (frames / 'images/000000.png').write_bytes(b'damaged since')
+    detect(frames / 'images', *images)
+    assert [path.name for path in results.glob('*.txt')] == ['000001.txt']
+    (results / '000007.txt').write_text('')  # of the same model on other images: it stays
+    detect(frames / 'images', *images)
+    assert {path.name for path in results.glob('*.txt')} == {'000001.txt', '000007.txt'}
+    assert 'of another model' not in caplog.text
+    write_run_info(results, RunInfo('another'))
+    (frames / 'images/000001.png').unlink()
+    detect(frames / 'images', *images)
+    assert not list(results.glob('*.txt'))
+    assert 'removed 2 results of another model' in caplog.text
 
 
 def test_one_image_is_printed_or_drawn_into_a_file(frames, sees_a_car, capsys):

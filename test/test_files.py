@@ -1,9 +1,16 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from smoke_ros.files import list_files, read_text, replacing, write_text_atomically
+from smoke_ros.files import (
+    check_target,
+    list_files,
+    read_text,
+    replacing,
+    write_text_atomically,
+)
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -50,3 +57,23 @@ def test_text_is_read_and_binary_data_named(tmp_path):
     path.write_bytes(b'\x89PNG\xff')
     with pytest.raises(ValueError, match=r'a\.txt: expected text, got binary data'):
         read_text(path)
+
+
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / 'real.txt').write_text('old')
+    (tmp_path / 'latest.txt').symlink_to('real.txt')
+    write_text_atomically(tmp_path / 'latest.txt', 'new')
+    assert (tmp_path / 'latest.txt').is_symlink()
+    assert (tmp_path / 'real.txt').read_text() == 'new'
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    for place, what in ((tmp_path / 'pipe', 'a device or a pipe'), (tmp_path, 'a folder')):
+        with pytest.raises(OSError, match=what):
+            check_target(place)
+        with pytest.raises(OSError, match=what):
+            write_text_atomically(place, 'new')
+    with pytest.raises(OSError, match='/dev/null is a device'):
+        check_target(Path('/dev/null'))
+    assert [path.name for path in tmp_path.iterdir()] == ['pipe']

@@ -28,8 +28,8 @@ ROSDEP_KEYS = {
 
 # Imported only where they are asked for, with a message of their own where they are missing.
 OPTIONAL = {
-    'llvmlite', 'moderngl', 'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'tensorboard',
-    'tensorrt', 'trimesh', 'triton',
+    'llvmlite', 'moderngl', 'numba', 'onnx', 'onnxruntime', 'ray', 'rerun', 'simplejpeg',
+    'tensorboard', 'tensorrt', 'trimesh', 'triton',
 }  # fmt: skip
 
 

@@ -1,10 +1,21 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
 
 from smoke_ros.config.model import FAMILIES, ModelConfig
-from smoke_ros.preprocess import InputGeometry, normalise, warp_image
+from smoke_ros.preprocess import (
+    InputGeometry,
+    normalise,
+    undistort_image,
+    undistortion_maps,
+    warp_by_pillow,
+    warp_image,
+)
+from smoke_ros.structures import CameraModel
+from smoke_ros.synth.meshes.surfaces import shrink
 
 RNG = np.random.default_rng(5)
 
@@ -73,3 +84,32 @@ def test_channel_order_and_normalisation_by_hand():
     rgb = normalise(image, FAMILIES['mmdet3d'])
     expected = [(30 - 123.675) / 58.395, (20 - 116.28) / 57.12, (10 - 103.53) / 57.375]
     torch.testing.assert_close(rgb[0, :, 5, 7], torch.tensor(expected))
+
+
+def test_what_a_lens_model_would_see_twice_is_black():
+    # r (1 - 0.35 r^2) turns back at r = 0.976: the corners of this view lie beyond.
+    K = np.array([[640.0, 0.0, 640.0], [0.0, 640.0, 360.0], [0.0, 0.0, 1.0]])
+    camera = CameraModel(K, 1280, 720, 'plumb_bob', (-0.35, 0.0, 0.0, 0.0))
+    geometry = InputGeometry.centred((1280, 720), (640, 384))
+    maps = undistortion_maps(camera, geometry)
+    seen = undistort_image(np.full((720, 1280, 3), 200, np.uint8), maps)
+    columns, rows = np.meshgrid(np.arange(640) + 0.5, np.arange(384) + 0.5)
+    u = (columns - geometry.shift_x) / geometry.scale
+    v = (rows - geometry.shift_y) / geometry.scale
+    r = np.hypot((u - 640.0) / 640.0, (v - 360.0) / 640.0)
+    assert (r > 0.99).mean() > 0.04
+    assert not seen[r > 0.99].any()
+    assert (seen[(r < 0.95) & (v > 5.0) & (v < 715.0)] == 200).all()
+
+
+def test_pillow_of_ubuntu_22_04_is_new_enough(monkeypatch):
+    image = RNG.integers(0, 255, (60, 200, 3), dtype=np.uint8)
+    geometry = InputGeometry.centred((200, 60), (128, 64))
+    expected = warp_by_pillow(image, geometry)
+    # Its enumerations Transform and Resampling came with 9.1.
+    names = ('fromarray', 'AFFINE', 'BILINEAR', 'BOX')
+    old = SimpleNamespace(**{name: getattr(Pillow, name) for name in names})
+    monkeypatch.setattr('smoke_ros.preprocess.Picture', old)
+    monkeypatch.setattr('smoke_ros.synth.meshes.surfaces.Image', old)
+    np.testing.assert_array_equal(warp_by_pillow(image, geometry), expected)
+    assert shrink(np.zeros((4, 2048, 4), np.uint8)).shape[1] < 2048

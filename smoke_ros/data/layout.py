@@ -22,11 +22,11 @@ from PIL import Image as Picture
 from smoke_ros.data.kitti import KittiObject, read_calibration, read_objects
 from smoke_ros.errors import KittiFormatError
 from smoke_ros.files import list_files, read_text, replacing
+from smoke_ros.jpeg import BEGINNING, decode_jpeg, is_jpeg
 from smoke_ros.preprocess import Image
 from smoke_ros.structures import CameraModel
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
-_JPEG_BEGINNING = b'\xff\xd8\xff'
 
 #: Kinds of trouble with a frame for which it can be left out.
 UNREADABLE = (KittiFormatError, OSError)
@@ -119,18 +119,22 @@ def read_image(path: Path) -> Image:
     """Read an 8-bit image, (height, width, 3) BGR; see :meth:`KittiFolder.image`."""
     # As it is stored, whatever EXIF says of how to turn it: the calibration is for these pixels.
     with path.open('rb') as file:
-        is_jpeg = file.read(len(_JPEG_BEGINNING)) == _JPEG_BEGINNING
-    if not is_jpeg:
+        beginning = file.read(len(BEGINNING))
+        whole = beginning + file.read() if is_jpeg(beginning) else None
+    if whole is None:
         # Twice as fast as Pillow.
         image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if image is None:
             raise KittiFormatError(f'{path}: expected an image, it is damaged or of another kind')
         return image  # type: ignore[return-value]
-    # OpenCV gives half a JPEG file as an image with a grey half.
     try:
+        pixels = decode_jpeg(whole)
+        if pixels is not None:
+            return pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
+        # OpenCV gives half a JPEG file as an image with a grey half.
         with Picture.open(path) as picture:
             return cv2.cvtColor(np.asarray(picture.convert('RGB')), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise KittiFormatError(f'{path}: expected an image: {error}') from error
 
 

@@ -58,7 +58,7 @@ def draw_boxes(
     -------
     Where each box appears, in pixels and not clipped to the image; None for one behind the camera.
     """
-    reach = undistorted_reach(camera)
+    reach = camera.undistorted_reach()
     outlines = [_project_box(box.corners(), camera, reach) for box in boxes]
     order = sorted(range(len(boxes)), key=lambda i: -boxes[i].location[2])
     shaded = image_bgr.copy()
@@ -137,7 +137,7 @@ def project_to_image(camera: CameraModel, points: FloatArray, reach: float) -> F
     points
         (N, 3) in metres.
     reach
-        From :func:`undistorted_reach`.
+        From :meth:`CameraModel.undistorted_reach`.
 
     Returns
     -------
@@ -157,23 +157,3 @@ def project_to_image(camera: CameraModel, points: FloatArray, reach: float) -> F
     pixels = np.column_stack((pixels[:, 0] + camera.skew_px(pixels[:, 1]), pixels[:, 1]))
     pixels[np.hypot(normalised[:, 0], normalised[:, 1]) > reach] = np.nan
     return np.asarray(pixels, np.float64)
-
-
-def undistorted_reach(camera: CameraModel) -> float:
-    """Return the distance from the axis, at depth 1, up to which a lens model is one to one.
-
-    Polynomial models turn back further out: a point far to the side would show up in the image.
-    """
-    if not camera.has_distortion:
-        return np.inf
-    r = np.linspace(0.0, 20.0, 4001)
-    d = np.zeros(14)
-    d[: len(camera.D)] = camera.D
-    if camera.distortion_model == FISHEYE:
-        angle = np.arctan(r)
-        bent = angle * (1 + d[0] * angle**2 + d[1] * angle**4 + d[2] * angle**6 + d[3] * angle**8)
-    else:
-        bent = r * (1 + d[0] * r**2 + d[1] * r**4 + d[4] * r**6)
-        bent /= 1 + d[5] * r**2 + d[6] * r**4 + d[7] * r**6
-    turns_back = np.flatnonzero(np.diff(bent) <= 0)
-    return float(r[turns_back[0]]) if len(turns_back) else np.inf

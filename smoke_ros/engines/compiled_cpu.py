@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from smoke_ros import coder
 from smoke_ros.config.model import ModelConfig
-from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.engines.errors import EngineUnavailableError, first_line
 from smoke_ros.network.heads import activate_regression
 from smoke_ros.network.smoke import Smoke
 
@@ -38,16 +38,23 @@ class CompiledCpuEngine:
         try:
             from smoke_ros.engines.compile_network import compile_network
             from smoke_ros.engines.compiled_layers import hidden_at
-        except ImportError as error:
+        except EngineUnavailableError:
+            raise
+        except Exception as error:  # one that does not fit NumPy or LLVM raises all sorts
             raise EngineUnavailableError(
-                f'the kernels for CPUs are compiled by Numba, which cannot be imported: {error}; '
-                'install it with: pip install numba'
+                'the kernels for CPUs are compiled by Numba, which cannot be imported: '
+                f'{first_line(error)}; install it with: pip install numba'
             ) from error
         self.device = torch.device('cpu')
         self.precision = precision
         self.module = compile_network(network)
         self._hidden_at = hidden_at
-        self(torch.zeros(1, 3, SMALLEST_PX, SMALLEST_PX))
+        try:
+            self(torch.zeros(1, 3, SMALLEST_PX, SMALLEST_PX))
+        except Exception as error:
+            raise EngineUnavailableError(
+                f'Numba could not compile the kernels for CPUs: {first_line(error)}'
+            ) from error
         logger.info('compiled kernels are ready after %.1f s', time.perf_counter() - start)
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,16 @@ class TensorRtEngine(WholeMaps):
         trt = import_tensorrt(device)
         self.device = device
         self.precision = precision
-        plan = self._plan_file(trt, network, model, precision)
-        # Kept, as what is made of it needs it.
-        self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
-        self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
-        if self._engine is None:
-            raise EngineUnavailableError(
-                f'TensorRT could not load {plan}; once removed, it is made anew'
-            )
-        self._context = self._engine.create_execution_context()
+        with _current(device):
+            plan = self._plan_file(trt, network, model, precision)
+            # Kept, as what is made of it needs it.
+            self._runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
+            self._engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
+            if self._engine is None:
+                raise EngineUnavailableError(
+                    f'TensorRT could not load {plan}; once removed, it is made anew'
+                )
+            self._context = self._engine.create_execution_context()
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See :class:`smoke_ros.engines.engine.Engine`."""
@@ -68,9 +70,10 @@ class TensorRtEngine(WholeMaps):
             shape = (batch, channels, height // STRIDE, width // STRIDE)
             maps.append(torch.empty(shape, device=self.device))
             self._context.set_tensor_address(name, maps[-1].data_ptr())
-        stream = torch.cuda.current_stream(self.device)
-        if not self._context.execute_async_v3(stream.cuda_stream):
-            raise RuntimeError('TensorRT could not run the network; its own message is above')
+        with _current(self.device):
+            stream = torch.cuda.current_stream(self.device)
+            if not self._context.execute_async_v3(stream.cuda_stream):
+                raise RuntimeError('TensorRT could not run the network; its own message is above')
         heatmap, regression = maps
         return heatmap, regression
 
@@ -83,6 +86,11 @@ class TensorRtEngine(WholeMaps):
                 plan = _build(trt, source, model)
                 temporary.write_bytes(plan)
         return path
+
+
+def _current(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Make a device the current one, which TensorRT takes; one without a number is it already."""
+    return contextlib.nullcontext() if device.index is None else torch.cuda.device(device)
 
 
 def import_tensorrt(device: torch.device) -> Any:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage
 
+from smoke_ros.jpeg import decode_jpeg, is_jpeg
 from smoke_ros.ros.images import PACKED, BgrImage, scale_to_8_bits
 
 #: What a file begins with, what its data begins with, and what follows on that if it is whole.
@@ -35,8 +36,8 @@ def compressed_to_bgr(message: CompressedImage) -> BgrImage:
     data = np.frombuffer(message.data, np.uint8)
     _check_whole(data, message.format)
     try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:  # such as a size in the header that is beyond all reason
+        pixels = _decode(data)
+    except (cv2.error, ValueError) as error:  # such as a size that is beyond all reason
         reason = ' '.join(str(error).split())
         raise ValueError(f'the image of format {message.format!r}: {reason}') from error
     if pixels is None:
@@ -46,6 +47,12 @@ def compressed_to_bgr(message: CompressedImage) -> BgrImage:
         pixels = scale_to_8_bits(pixels)
     conversion = _conversion_to_bgr(pixels, encoding.strip(), stored)
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+
+
+def _decode(data: np.ndarray) -> BgrImage | None:
+    file = data.tobytes()
+    pixels = decode_jpeg(file) if is_jpeg(file) else None
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if pixels is None else pixels
 
 
 def _check_whole(data: np.ndarray, name: str) -> None:

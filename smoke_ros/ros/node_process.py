@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias
@@ -25,6 +27,9 @@ LOG_FILE = f'{NODE_NAME}.log'
 #: A model may be downloaded at the start; a frame may take seconds.
 START_LIMIT_S, FINISH_LIMIT_S = 900.0, 60.0
 STOP_LIMIT_S = 15.0
+#: ROS domains: 0 is everybody's, and above 101 the ports of DDS meet those that Linux hands out.
+DOMAINS = range(1, 102)
+
 #: Between two looks at what is waited for.
 POLL_S = 0.05
 #: How much of the node's output an error shows.
@@ -148,14 +153,48 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def claim_domain(domains: Iterable[int]) -> tuple[int, socket.socket]:
+    """Claim a ROS domain that no other process of this kind on the machine has.
+
+    Process IDs do not tell: in containers that share the host's network they are often the same.
+
+    Returns
+    -------
+    The first of ``domains`` that is free, and what holds it until it is closed.
+
+    Raises
+    ------
+    RuntimeError
+        If none is.
+    """
+    for domain in domains:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name: of this network alone, as DDS is, and gone with the process.
+            claim.bind(f'\0smoke_ros_domain_{domain}')
+        except OSError:
+            claim.close()
+            continue
+        return domain, claim
+    raise RuntimeError('every ROS domain from 1 to 101 is taken by another replay or demo here')
+
+
+#: Of this process, for as long as it runs.
+_claims: list[socket.socket] = []
+
+
 def isolate() -> None:
     """Keep this process, and those it starts, to a ROS domain of their own on this machine.
 
     To be called before anything of ROS is loaded. Images go through shared memory that has room
     for them, so that none is lost before it reaches the node.
     """
-    # Above 101 the ports of DDS meet those that Linux hands out.
-    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
+    if not _claims:
+        # That of the shell may be a vehicle's.
+        others = [domain for domain in DOMAINS if str(domain) != os.environ.get('ROS_DOMAIN_ID')]
+        domain, claim = claim_domain(random.SystemRandom().sample(others, len(others)))
+        _claims.append(claim)
+        os.environ['ROS_DOMAIN_ID'] = str(domain)
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ['ROS_LOCALHOST_ONLY'] = '1'
     else:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -18,7 +16,7 @@ from rclpy.parameter import Parameter
 from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.config.node import NodeConfig
-from smoke_ros.config.options import OptionInfo, from_mapping, option_info, read_yaml
+from smoke_ros.config.options import OptionInfo, from_mapping, option_info
 
 #: Parameters that every node has, which are not for us to read.
 _STANDARD = ('use_sim_time', 'start_type_description_service')
@@ -105,44 +103,6 @@ def refuse_empty(overrides: Mapping[str, Parameter], cause: Exception) -> None:
             f'parameters: {", ".join(empty)} must have a value, got an empty list or nothing; '
             'leave it out for the default'
         ) from cause
-
-
-def check_parameter_file(path: Path, node: str) -> None:
-    """Check that a file has parameters for a node, of which ``node`` is the full name.
-
-    ROS passes over the sections of other nodes without a word.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not YAML, or has no section for the node.
-    """
-    names = list(_sections(read_yaml(path)))
-    if not any(_is_of_node(name, node) for name in names):
-        raise ValueError(
-            f'{path}: expected parameters of {node}, or of /** for every node, got '
-            + (f'those of {", ".join(names)}' if names else 'none')
-        )
-
-
-def _sections(content: Any, above: str = '') -> Iterator[str]:
-    """Yield the names of nodes in a file of parameters, where namespaces may be levels."""
-    if not isinstance(content, Mapping):
-        return
-    for key, value in content.items():
-        name = f'{above}/{str(key).strip("/")}'
-        if isinstance(value, Mapping) and 'ros__parameters' in value:
-            yield name
-        else:
-            yield from _sections(value, name)
-
-
-def _is_of_node(name: str, node: str) -> bool:
-    """Return whether a section is of a node: ``*`` stands for one word, ``**`` for any number."""
-    pattern = re.escape(name).replace(r'/\*\*', r'(/\w+)*').replace(r'/\*', r'/\w+')
-    return re.fullmatch(pattern, node) is not None
 
 
 def describe(info: OptionInfo, value: Any) -> ParameterDescriptor:

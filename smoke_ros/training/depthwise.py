@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from smoke_ros.engines.errors import EngineUnavailableError
+from smoke_ros.engines.errors import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def find_weight_gradient(gradient: Tensor, x: Tensor, side: int, stride: int) ->
 def train_depthwise_quickly(network: nn.Module) -> int:
     """Exchange a network's depthwise convolutions for ones that learn quickly on a CPU.
 
-    Names and parameters stay as they are. Where Numba is not installed nothing changes.
+    Names and parameters stay as they are. Where Numba cannot be used nothing changes.
 
     Returns
     -------
@@ -132,8 +132,8 @@ def train_depthwise_quickly(network: nn.Module) -> int:
     """
     try:
         from smoke_ros.engines.kernels import depthwise  # noqa: F401
-    except (ImportError, EngineUnavailableError) as error:
-        logger.info('depthwise convolutions learn by PyTorch, slowly: %s', error)
+    except Exception as error:  # noqa: BLE001, one that does not fit NumPy raises all sorts
+        logger.info('depthwise convolutions learn by PyTorch, slowly: %s', first_line(error))
         return 0
     exchanged = 0
     for parent in list(network.modules()):

@@ -65,6 +65,10 @@ def test_jpeg_images_are_read_and_cut_ones_refused(kitti_root):
     path.write_bytes((folder / 'e.jpg').read_bytes()[:700])
     with pytest.raises(KittiFormatError, match=r'f\.jpg: expected an image'):
         read_image(path)
+    whole = cv2.imencode('.jpg', np.random.default_rng(0).integers(0, 255, (96, 256, 3)))[1]
+    path.write_bytes(whole.tobytes()[:4000] + whole.tobytes()[6000:])
+    with pytest.raises(KittiFormatError, match=r'f\.jpg: expected an image: Corrupt JPEG data'):
+        read_image(path)
 
 
 def test_colour_order_and_grey_images(tmp_path):

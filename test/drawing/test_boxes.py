@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from smoke_ros.drawing import draw_boxes
-from smoke_ros.drawing.boxes import project_to_image, undistorted_reach
+from smoke_ros.drawing.boxes import project_to_image
 from smoke_ros.structures import CameraModel, Detection3D
 
 CAMERA = CameraModel.from_intrinsics([[700, 0, 600], [0, 700, 180], [0, 0, 1]], 1200, 370)
@@ -82,7 +82,7 @@ def test_distortion_is_the_inverse_of_opencvs_undistortion(model, D):
     camera = dataclasses.replace(CAMERA, distortion_model=model, D=D)
     points = np.array([[0.0, 0.0, 5.0], [1.0, -0.5, 4.0], [-2.0, 1.0, 6.0]])
 
-    pixels = project_to_image(camera, points, undistorted_reach(camera))
+    pixels = project_to_image(camera, points, camera.undistorted_reach())
 
     undistort = cv2.fisheye.undistortPoints if model == 'equidistant' else cv2.undistortPoints
     rays = undistort(pixels[:, None], camera.K, np.array(D))[:, 0]
@@ -98,7 +98,7 @@ def test_the_skew_of_a_distorted_image_is_drawn(model, D):
     square = np.array([[800.0, 0.0, 640.0], [0.0, 800.0, 360.0], [0.0, 0.0, 1.0]])
     points = np.array([[3.0, 3.0, 10.0], [-2.0, -2.0, 8.0], [0.0, 0.0, 5.0]])
     drawn, upright = (
-        project_to_image(camera, points, undistorted_reach(camera))
+        project_to_image(camera, points, camera.undistorted_reach())
         for camera in (CameraModel(K, 1280, 720, model, D) for K in (skewed, square))
     )
     shift = 16.0 / 800.0 * (upright[:, 1] - 360.0)
@@ -109,7 +109,7 @@ def test_the_skew_of_a_distorted_image_is_drawn(model, D):
 def test_what_lies_outside_of_the_lens_does_not_come_back_into_the_image():
     # r (1 - 0.3 r^2) turns back at r = 1 / sqrt(0.9): at r = 1.8 it is close to the axis again.
     camera = dataclasses.replace(CAMERA, distortion_model='plumb_bob', D=(-0.3, 0.0, 0.0, 0.0))
-    assert undistorted_reach(camera) == pytest.approx(1 / np.sqrt(0.9), abs=0.01)
+    assert camera.undistorted_reach() == pytest.approx(1 / np.sqrt(0.9), abs=0.01)
     image, extents = draw(make_box((18.0, 0.0, 10.0), (0.5, 0.5, 0.5)), camera=camera)
     assert not image.any() and extents == [None]
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from smoke_ros.coder import select_peaks
+from smoke_ros.config.engine import EngineConfig
 from smoke_ros.config.model import ModelConfig
+from smoke_ros.engines import choose_engine
 from smoke_ros.engines.compiled_cpu import CompiledCpuEngine
 from smoke_ros.engines.eager import EagerEngine
 from smoke_ros.engines.errors import EngineUnavailableError
 from smoke_ros.network.deform_conv import DeformConv2d, deform_conv2d
 from smoke_ros.network.layers import ExactGroupNorm
 from smoke_ros.network.smoke import build_network
+from smoke_ros.training.depthwise import train_depthwise_quickly
 
 CPU = torch.device('cpu')
 MODELS = {
@@ -156,12 +160,48 @@ def test_half_precision_is_refused():
         CompiledCpuEngine(make_network(MODELS['light']), MODELS['light'], 'bfloat16')
 
 
-def test_without_numba_it_says_so(monkeypatch):
+@pytest.fixture
+def forget_kernels(monkeypatch):
     for name in [name for name in sys.modules if name.startswith('smoke_ros.engines.')]:
         if 'kernels' in name or name.endswith(('compile_network', 'compiled_layers')):
             monkeypatch.delitem(sys.modules, name)
+    import smoke_ros.engines
+
+    monkeypatch.delattr(smoke_ros.engines, 'kernels', raising=False)
+
+
+def test_without_numba_it_says_so(monkeypatch, forget_kernels):
     monkeypatch.setitem(sys.modules, 'numba', None)
     with pytest.raises(EngineUnavailableError, match='pip install numba'):
+        CompiledCpuEngine(make_network(MODELS['light']), MODELS['light'])
+
+
+@pytest.mark.parametrize('error', [
+    OSError('Could not find/load shared object file'),  # llvmlite's, where its library is not
+    SystemError('initialization of _internal failed without raising an exception'),
+    AttributeError('module numpy has no attribute that was'),
+])  # fmt: skip
+def test_a_numba_that_cannot_be_loaded_gives_way_to_another_engine(
+    monkeypatch, forget_kernels, error
+):
+    class Broken(ModuleType):
+        def __getattr__(self, name):
+            raise error
+
+    monkeypatch.setitem(sys.modules, 'numba', Broken('numba'))
+    network, model = make_network(MODELS['light']), MODELS['light']
+    choice = choose_engine(network, model, torch.device('cpu'), EngineConfig())
+    assert choice.engine.name == 'eager'
+    assert 'compiled cannot run' in choice.fallback and str(error) in choice.fallback
+    assert train_depthwise_quickly(network) == 0
+
+
+def test_kernels_that_cannot_be_compiled_give_way_to_another_engine(monkeypatch):
+    def fail(*_):
+        raise RuntimeError('LLVM ERROR: no such target\nand pages more')
+
+    monkeypatch.setattr(CompiledCpuEngine, '__call__', fail)
+    with pytest.raises(EngineUnavailableError, match=r'kernels for CPUs: .*no such target$'):
         CompiledCpuEngine(make_network(MODELS['light']), MODELS['light'])
 
 

@@ -179,18 +179,43 @@ def test_several_cameras(installed, tmp_path):
     } <= set(call['arguments'])  # fmt: skip
 
 
-@pytest.mark.parametrize('section', ['/**', 'smoke_node', '/**/smoke_node', '/rig/smoke_*'])
-def test_several_cameras_that_the_file_of_parameters_names(installed, tmp_path, section):
+@pytest.mark.parametrize(
+    ('section', 'namespace'),
+    [('/**', ''), ('smoke_node', ''), ('/**/smoke_node', ''), ('/**/smoke_node', 'rig'),
+     ('/rig/smoke_node', 'rig'), ('/*/smoke_node', '/rig')],
+)  # fmt: skip
+def test_several_cameras_that_the_file_of_parameters_names(
+    installed, tmp_path, section, namespace
+):
     (tmp_path / 'mine.yaml').write_text(
         'other_node: {ros__parameters: {cameras: [wrong]}}\n'
+        'rear: {smoke_node: {ros__parameters: {cameras: [wrong]}}}\n'
         f'{section}: {{ros__parameters: {{cameras: [front, left]}}}}\n'
     )
     call = node_call(
-        installed, f'params_file:={tmp_path / "mine.yaml"}', 'image:=/rig/{camera}/image_rect'
-    )
+        installed, f'params_file:={tmp_path / "mine.yaml"}', 'image:=/rig/{camera}/image_rect',
+        f'namespace:={namespace}',
+    )  # fmt: skip
     assert {
         'front/image:=/rig/front/image_rect', 'left/camera_info:=left/camera_info',
     } <= set(call['arguments'])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('text', 'words'),
+    [
+        ('smoke_node: {ros__parameters: {model: a}}', 'expected parameters of /rig/smoke_node'),
+        ('model: a', 'expected parameters of /rig/smoke_node, or of /** for every node, got none'),
+        (None, 'No such file or directory'),
+    ],
+)
+def test_a_file_that_the_node_would_pass_over_is_refused(installed, tmp_path, text, words):
+    call = installed.add_recorder('lib/smoke_ros/smoke_node')
+    if text is not None:
+        (tmp_path / 'mine.yaml').write_text(text)
+    arguments = (f'params_file:={tmp_path / "mine.yaml"}', 'namespace:=rig')
+    assert words in installed.run('smoke.launch.py', *arguments)
+    assert not call.exists()
 
 
 def test_cameras_in_the_file_that_are_no_list_are_left_to_the_node(installed, tmp_path):

@@ -111,6 +111,41 @@ def test_the_end_of_a_preview_inside_a_jpeg_is_not_the_end_of_the_image():
         compressed_to_bgr(CompressedImage(format='jpeg', data=cut))
 
 
+def damaged_jpegs():
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    whole = cv2.imencode('.jpg', cv2.GaussianBlur(noise, (0, 0), 2.0))[1].tobytes()
+    middle = len(whole) // 2
+    return {
+        'a hole': whole[:middle] + whole[middle + 2000 :],
+        'nothing behind the middle': whole[:middle] + b'\xff\xd9',
+        'zeros': whole[:middle] + bytes(2000) + whole[middle + 2000 :],
+    }
+
+
+@pytest.mark.parametrize('name', damaged_jpegs())
+def test_refuses_a_jpeg_in_whose_middle_data_are_missing(name):
+    data = damaged_jpegs()[name]
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
+    with pytest.raises(ValueError, match="format 'jpeg': Corrupt JPEG data"):
+        compressed_to_bgr(CompressedImage(format='jpeg', data=data))
+
+
+@pytest.mark.parametrize('stray', [b'\x12\x34\x56', bytes(300)])
+def test_takes_a_jpeg_with_stray_bytes_before_its_end(stray):
+    data = compressed(IMAGE, '.jpg', '').data.tobytes()
+    message = CompressedImage(format='jpeg', data=data[:-2] + stray + data[-2:])
+    np.testing.assert_array_equal(
+        compressed_to_bgr(message), compressed_to_bgr(compressed(IMAGE, '.jpg', 'jpeg'))
+    )
+
+
+def test_without_a_strict_decoder_jpegs_are_read_all_the_same(monkeypatch):
+    strict = compressed_to_bgr(compressed(IMAGE, '.jpg', 'jpeg'))
+    monkeypatch.setattr('smoke_ros.jpeg.simplejpeg', None)
+    lenient = compressed_to_bgr(compressed(IMAGE, '.jpg', 'jpeg'))
+    np.testing.assert_array_equal(strict, lenient)
+
+
 @pytest.mark.parametrize(('data', 'words'), [(b'', 'has no data'), (b'abc', '3 bytes .* not an')])
 def test_refuses_what_is_no_image(data, words):
     with pytest.raises(ValueError, match=words):

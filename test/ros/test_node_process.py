@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from smoke_ros.ros.node_process import NodeProcess
+from smoke_ros.ros.node_process import DOMAINS, NodeProcess, claim_domain
 
 
 def test_a_node_that_ends_is_reported_with_its_last_words(tmp_path):
@@ -52,3 +52,35 @@ def test_what_it_made_of_a_signal_ends_with_it(tmp_path):
     with NodeProcess([sys.executable, '-c', ''], {}, {}, tmp_path / 'log'):
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_domain_is_claimed_once_and_free_again_afterwards():
+    first, held = claim_domain(DOMAINS)
+    with held:
+        second, other = claim_domain(DOMAINS)
+        other.close()
+        assert second != first
+        with pytest.raises(RuntimeError, match='every ROS domain'):
+            claim_domain([first])
+    again, held = claim_domain([first])
+    held.close()
+    assert again == first
+
+
+def test_a_replay_stays_out_of_the_shells_domain_and_of_other_replays(monkeypatch):
+    program = (
+        'import os, sys; from smoke_ros.ros.node_process import isolate\n'
+        'isolate(); first = os.environ["ROS_DOMAIN_ID"]\n'
+        'isolate(); assert os.environ["ROS_DOMAIN_ID"] == first\n'
+        'print(first, flush=True); sys.stdin.read()\n'
+    )
+    monkeypatch.setenv('ROS_DOMAIN_ID', '7')
+    command = [sys.executable, '-c', program]
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    try:
+        domains = [int(process.stdout.readline()) for process in running]
+    finally:
+        for process in running:
+            process.communicate()
+    assert len({7, *domains}) == 5 and set(domains) <= set(DOMAINS)

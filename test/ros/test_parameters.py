@@ -16,7 +16,8 @@ from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.error_model import ErrorModel
 from smoke_ros.config.node import NodeConfig
 from smoke_ros.ros.node import SmokeNode
-from smoke_ros.ros.parameters import OWNERS, Settings, check_parameter_file, describe
+from smoke_ros.ros.parameter_files import read_parameters
+from smoke_ros.ros.parameters import OWNERS, Settings, describe
 
 LIVE = {'score_threshold', 'class_thresholds', 'max_detections', 'classes'}
 CONFIG = Path(__file__).parents[2] / 'config' / 'smoke.yaml'
@@ -193,10 +194,10 @@ def test_sections_of_a_file_are_found_as_ros_finds_them(tmp_path, ros_domain, se
     file = tmp_path / 'node.yaml'
     file.write_text(f'{section}: {{ros__parameters: {{score_threshold: 0.7}}}}\n')
     if is_found:
-        check_parameter_file(file, '/smoke_node')
+        assert read_parameters(file, '/smoke_node') == {'score_threshold': 0.7}
     else:
         with pytest.raises(ValueError, match='expected parameters of /smoke_node, or of'):
-            check_parameter_file(file, '/smoke_node')
+            read_parameters(file, '/smoke_node')
     if '(' in section:
         return  # no name to ROS
     arguments = ['--ros-args', '--params-file', str(file)]
@@ -208,3 +209,25 @@ def test_sections_of_a_file_are_found_as_ros_finds_them(tmp_path, ros_domain, se
     assert node.has_parameter('score_threshold') == is_found
     node.destroy_node()
     context.shutdown()
+
+
+@pytest.mark.parametrize('order', [('/**', 'smoke_node'), ('smoke_node', '/**')])
+def test_the_last_section_counts_as_in_ros(tmp_path, ros_domain, order):
+    file = tmp_path / 'node.yaml'
+    values = zip(order, (0.3, 0.7), strict=True)
+    file.write_text(''.join(
+        f'{name}: {{ros__parameters: {{score_threshold: {value}}}}}\n' for name, value in values
+    ))  # fmt: skip
+    context = Context()
+    rclpy.init(context=context, args=['--ros-args', '--params-file', str(file)])
+    node = Node(
+        'smoke_node', context=context, automatically_declare_parameters_from_overrides=True
+    )
+    taken = node.get_parameter('score_threshold').value
+    node.destroy_node()
+    context.shutdown()
+    assert (
+        read_parameters(file, '/smoke_node')
+        == {'score_threshold': taken}
+        == {'score_threshold': 0.7}
+    )

@@ -24,7 +24,7 @@ from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
 from smoke_ros.ros.message_types import MessageClass
 from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, MARKERS, NODE
 from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, SMOKE_NODE, NodeProcess
-from smoke_ros.ros.parameters import check_parameter_file
+from smoke_ros.ros.parameter_files import read_parameters
 from smoke_ros.ros.player import Player, check_rate
 from smoke_ros.ros.qos import RELIABLE
 from smoke_ros.ros.replay.bag_clock import BagClock
@@ -102,7 +102,7 @@ def replay_live(
     if request.selection.stride != 1:
         raise ValueError('stride must be 1 in a live replay: a camera leaves out no image')
     if live.params_file is not None:
-        check_parameter_file(live.params_file, NODE)
+        read_parameters(live.params_file, NODE)  # else the node would pass over it
     with TolerantBag(request.bag) as bag:
         camera = _only_camera(bag, request)
         # Before the bag is played, which may take hours.

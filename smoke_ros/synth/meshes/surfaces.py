@@ -165,8 +165,8 @@ def shrink(texture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         return texture
     size = max(1, round(width * factor)), max(1, round(height * factor))
     # Each channel on its own: Pillow would weigh colours with the opacity.
+    box = Image.BOX  # type: ignore[attr-defined]  # Ubuntu 22.04's Pillow has no newer name
     channels = [
-        Image.fromarray(np.ascontiguousarray(texture[..., i])).resize(size, Image.Resampling.BOX)
-        for i in range(4)
+        Image.fromarray(np.ascontiguousarray(texture[..., i])).resize(size, box) for i in range(4)
     ]
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
