@@ -110,6 +110,23 @@ _Loader.add_constructor(
 )
 
 
+def format_camera_yaml(camera: CameraModel) -> str:
+    """Return a camera as ROS's camera_calibration stores it."""
+    (fx, _, cx), (_, fy, cy), _ = camera.K.tolist()
+    matrices = (
+        ('camera_matrix', 3, camera.K.ravel().tolist()),
+        ('rectification_matrix', 3, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
+        ('projection_matrix', 4, [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]),
+    )
+    lines = [
+        f'image_width: {camera.width}', f'image_height: {camera.height}',
+        'camera_name: synth', f'distortion_model: {camera.distortion_model}',
+        f'distortion_coefficients: {{rows: 1, cols: {len(camera.D)}, data: {list(camera.D)}}}',
+    ]  # fmt: skip
+    lines += [f'{name}: {{rows: 3, cols: {n}, data: {data}}}' for name, n, data in matrices]
+    return '\n'.join(lines) + '\n'
+
+
 def read_camera_yaml(path: Path | str) -> Calibration:
     """Read a calibration in the format of ROS's camera_calibration and camera_info_manager.
 

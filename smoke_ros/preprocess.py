@@ -27,6 +27,9 @@ ROUNDING_MARGIN = 1e-3
 #: A pixel that no image has, nor any that interpolation mixes with one.
 _OUTSIDE = -2.0
 
+#: Along each side of a box that is bent by a lens.
+BORDER_POINTS = 16
+
 #: Along a side of the grid in which what is seen of a distorted image is counted.
 MOST_CELLS = 32
 
@@ -192,6 +195,32 @@ def undistortion_maps(
         raise ValueError(f'the distortion D = {camera.D} cannot be undone: calibrate again')
     map_x[_beyond_lens(camera, view, size)] = _OUTSIDE
     return cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
+
+
+def undistort_pixels(camera: CameraModel, pixels: FloatArray) -> FloatArray:
+    """Return where the camera's pinhole sees what its lens shows at some pixels, (..., 2)."""
+    if not camera.has_distortion:
+        return np.asarray(pixels, np.float64)
+    points = np.array(pixels, np.float64).reshape(-1, 1, 2)
+    points[..., 0] -= camera.skew_px(points[..., 1])
+    undistort = (
+        cv2.fisheye.undistortPoints if camera.distortion_model == FISHEYE else cv2.undistortPoints
+    )
+    found = undistort(points, camera.K, np.array(camera.D), P=camera.K)
+    return np.asarray(found, np.float64).reshape(np.shape(pixels))
+
+
+def undistort_bbox(camera: CameraModel, bbox_xyxy_px: npt.ArrayLike) -> FloatArray:
+    """Return the extent (4,) that a 2D box of the camera's image has in its pinhole's.
+
+    It is that of the box's border, and may reach out of the image.
+    """
+    x1, y1, x2, y2 = np.asarray(bbox_xyxy_px, np.float64)
+    along = np.linspace(0.0, 1.0, BORDER_POINTS)
+    x, y = x1 + along * (x2 - x1), y1 + along * (y2 - y1)
+    border = [(x, 0 * y + y1), (x, 0 * y + y2), (0 * x + x1, y), (0 * x + x2, y)]
+    seen = undistort_pixels(camera, np.concatenate([np.stack(side, -1) for side in border]))
+    return np.concatenate((seen.min(0), seen.max(0)))
 
 
 def _beyond_lens(

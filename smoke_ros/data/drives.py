@@ -39,6 +39,14 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1e-4, 1e6
 RAW_CALIBRATION = 'calib_cam_to_cam.txt'
 
 
+def check_rate(rate_hz: float) -> None:
+    """Raise a ValueError for a rate of frames that no drive can have."""
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise ValueError(
+            f'rate must be from {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz, got {rate_hz:g}'
+        )
+
+
 @dataclass(frozen=True)
 class DriveImage:
     """One image of a recording and where what belongs to it lies."""
@@ -82,10 +90,7 @@ def find_drive(
     FileNotFoundError, ValueError
         If there is no such folder or no image in it, or the stamps do not fit the images.
     """
-    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-        raise ValueError(
-            f'rate must be from {LOWEST_RATE_HZ:g} to {HIGHEST_RATE_HZ:g} Hz, got {rate_hz:g}'
-        )
+    check_rate(rate_hz)
     if not source.is_dir():
         raise FileNotFoundError(f'{source}: no such folder')
     for folder in (source, source / 'training'):

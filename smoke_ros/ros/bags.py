@@ -33,6 +33,9 @@ STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 #: The latest bag format whose metadata ROS 2 Humble's rosbag2 reads; later ones read it as well.
 FORMAT_VERSION: Final = 8
 
+#: Bags that an error names, of those in a folder that is none.
+MOST_NAMED = 3
+
 
 class BagWriter:
     """Writes a bag, whole or not at all.
@@ -232,9 +235,13 @@ class BagReader:
         if not self.path.exists():
             raise FileNotFoundError(f'no bag at {self.path}')
         if self.path.is_dir() and not (self.path / 'metadata.yaml').exists():
+            inside = sorted(file.parent for file in self.path.glob('*/metadata.yaml'))
             raise FileNotFoundError(
-                f'{self.path} has no metadata.yaml: it is no bag, or its recording was cut off; '
-                'give a .mcap or .db3 file in it, or let `ros2 bag reindex` repair it'
+                f'{self.path} has no metadata.yaml: it is no bag, but has some: '
+                f'{", ".join(map(str, inside[:MOST_NAMED]))}'
+                if inside
+                else f'{self.path} has no metadata.yaml: it is no bag, or its recording was cut '
+                'off; give a .mcap or .db3 file in it, or let `ros2 bag reindex` repair it'
             )
         self.topics: dict[str, BagTopic] = {}
         self.message_count = 0

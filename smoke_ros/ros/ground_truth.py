@@ -3,21 +3,26 @@
 A Detection3D has no field for what KITTI's labels say beside the box, and KITTI's evaluation asks
 for: its ``id`` has it, as ``truncation=0.00 occlusion=1 bbox=712.40,143.00,810.73,307.92``. Of
 messages from elsewhere the 2D box and the truncation are worked out from the 3D box. A region that
-is not labelled (DontCare) is a detection of size 0 with its 2D box in the ``id``.
+is not labelled (DontCare) is a detection of size 0 with its 2D box in the ``id``. That box is in
+the pixels of the image as it was taken, labels are in those of the undistorted one, as detections
+are.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D as Detection3DMessage
 from vision_msgs.msg import Detection3DArray, ObjectHypothesisWithPose
 
 from smoke_ros.data.kitti import DONT_CARE, KittiObject, dont_care
 from smoke_ros.geometry import projected_extent
+from smoke_ros.preprocess import undistort_bbox
 from smoke_ros.ros.messages import message_to_detections, pose_from_box, size_from_box
 from smoke_ros.structures import Box3D, CameraModel, Detection3D
 
@@ -52,8 +57,7 @@ def _object_to_message(item: KittiObject, header: Header) -> Detection3DMessage:
 def message_to_objects(message: Detection3DArray, camera: CameraModel) -> list[KittiObject]:
     """Return the labels of a message; see the module on what it may lack.
 
-    An object of another program's that lies behind the camera, or wholly outside its image, is
-    left out.
+    What lies wholly outside the undistorted image, or behind the camera, is left out.
 
     Raises
     ------
@@ -80,8 +84,8 @@ def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject 
         return _projected(box, camera)
     x1, y1, x2, y2 = (float(value) for value in match['bbox'].split(','))
     if box.class_name == DONT_CARE:
-        return dont_care((x1, y1, x2, y2))
-    return KittiObject(
+        return _undistorted(dont_care((x1, y1, x2, y2)), camera)
+    item = KittiObject(
         location=box.location,
         dimensions=box.dimensions,
         rotation_y=box.rotation_y,
@@ -91,6 +95,32 @@ def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject 
         observation_angle=box.alpha,
         bbox_xyxy_px=(x1, y1, x2, y2),
     )
+    return _undistorted(item, camera)
+
+
+def _undistorted(item: KittiObject, camera: CameraModel) -> KittiObject | None:
+    """Return an object as the undistorted image shows it; None where that does not."""
+    if not camera.has_distortion or not item.has_bbox:
+        return item
+    extent = undistort_bbox(camera, item.bbox_xyxy_px)
+    inside, shown = _inside(extent, camera)
+    if not shown > 0.0:
+        return None
+    truncation = item.truncation
+    if truncation >= 0.0:  # what the border cuts now was there before
+        truncation = 1.0 - (1.0 - item.part_truncated) * shown
+    return dataclasses.replace(item, bbox_xyxy_px=inside, truncation=truncation)
+
+
+def _inside(
+    extent: npt.ArrayLike, camera: CameraModel
+) -> tuple[tuple[float, float, float, float], float]:
+    """Return what of a 2D box lies within the image, and which part of its area that is."""
+    inside = camera.clip_to_image(extent)
+    area, seen = (
+        float((x2 - x1) * (y2 - y1)) for x1, y1, x2, y2 in (np.asarray(extent, float), inside)
+    )
+    return inside, seen / area if area > 0.0 else 0.0
 
 
 def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
@@ -98,16 +128,15 @@ def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
     extent = projected_extent(camera.K, box.corners(), camera.projection_offset)
     if extent is None:
         return None
-    inside = camera.clip_to_image(extent)
-    area, seen = (float((e[2] - e[0]) * (e[3] - e[1])) for e in (extent, inside))
-    if seen <= 0.0:
+    inside, shown = _inside(extent, camera)
+    if not shown > 0.0:
         return None
     return KittiObject(
         location=box.location,
         dimensions=box.dimensions,
         rotation_y=box.rotation_y,
         class_name=box.class_name,
-        truncation=1.0 - seen / area,
+        truncation=1.0 - shown,
         occlusion=-1,
         observation_angle=box.alpha,
         bbox_xyxy_px=inside,

@@ -143,17 +143,27 @@ def read_synth_camera(path: Path, size: tuple[int, int] | None) -> CameraModel:
         return camera_from_calibration(read_camera_yaml(path), rectified=False, image_size=size)
     default = SynthConfig()
     camera = read_calibration(path, *(size or (default.width, default.height)))
+    for centre, side, name in (
+        (camera.K[0, 2], camera.width, 'width'), (camera.K[1, 2], camera.height, 'height'),
+    ):  # fmt: skip
+        if not side / 4 <= centre <= side * 3 / 4:
+            raise ValueError(
+                f'{path}: expected the calibration of pictures of {camera.width}x{camera.height}, '
+                f'got a principal point at {centre:.0f} of the {name}: a KITTI calibration does '
+                'not say its size, so give that of its pictures with --size'
+            )
     # Labels are in the frame of the camera itself: there is no other one here.
     return CameraModel.from_intrinsics(camera.K, camera.width, camera.height)
 
 
 def _run_drive(args: argparse.Namespace, job: Any) -> int:
     from smoke_ros.synth.drive import generate_drive
+    from smoke_ros.synth.generate import write_lens
 
     generate_drive(job, args.rate, args.street)
     from smoke_ros.ros.synth_drive import write_bag
 
-    counts = write_bag(args.out, args.out / BAG, args.rate, job.camera)
+    counts = write_bag(args.out, args.out / BAG, args.rate, write_lens(job))
     for topic, count in counts.items():
         print(f'{topic}  {count} messages')
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
+from smoke_ros.data.drives import check_rate
 from smoke_ros.files import write_text_atomically
 from smoke_ros.synth.camera_effects import draw_look
 from smoke_ros.synth.compose import compose, frame_generator, sort_models
@@ -47,8 +48,7 @@ def generate_drive(job: Job, rate_hz: float, kind: str = '') -> None:
     ValueError
         If the rate or the kind cannot be, or the folder holds frames made otherwise.
     """
-    if not rate_hz > 0.0:
-        raise ValueError(f'rate must be above 0 Hz, got {rate_hz:g}')
+    check_rate(rate_hz)
     check_record(job, {'drive': {'rate': rate_hz, 'street': kind, 'frames': job.frames}})
     lens = None if job.camera is None else Lens(job.camera)
     catalogue = load_catalogue(job.config, job.load_models())

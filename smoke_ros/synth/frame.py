@@ -110,6 +110,7 @@ def take_picture(
             number: dataclasses.replace(bent, pixels=visible[number].pixels)
             for number, bent in find_visible(ids).items()
         }
-    labels = label(composition.actors, view, visible, extents, config, time_s)
+    height = ids.shape[0]
+    labels = label(composition.actors, view, visible, extents, config, height, time_s)
     jpeg = compress(develop(radiance, look, rng), look.quality)
     return Frame(jpeg, labels, camera, ids)

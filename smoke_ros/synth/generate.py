@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import itertools
 import json
 import logging
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from smoke_ros import __version__
+from smoke_ros.calibration import format_camera_yaml
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.data.kitti import write_calibration, write_objects
 from smoke_ros.data.layout import write_image
@@ -37,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 #: What a data set was made of, beside its folders.
 RECORD = 'synth.json'
+#: The calibration of a camera with distortion, which KITTI's files cannot hold.
+CAMERA_FILE = 'camera.yaml'
 #: By which a process ends that crashed by itself.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
@@ -73,7 +79,7 @@ class Job:
             'made_by': 'smoke-ros synth', 'version': __version__, 'seed': self.seed,
             'config': dataclasses.asdict(self.config),
             'meshes': None if self.meshes is None else _list_files(self.meshes),
-            'mesh_calibration': self.mesh_calibration and self.mesh_calibration.name,
+            'mesh_calibration': self.mesh_calibration and _name_with_hash(self.mesh_calibration),
             'camera': camera,
         }  # fmt: skip
 
@@ -82,7 +88,8 @@ def generate(job: Job, workers: int) -> int:
     """Make the frames that are not there yet; return how many were made.
 
     Images, labels and calibrations go into image_2, label_2 and calib, the frames' names into
-    ImageSets/train.txt (test.txt with held-out meshes), id images into id_masks where asked for.
+    ImageSets/train.txt (test.txt with held-out meshes), id images into id_masks where asked for,
+    and a camera with distortion into camera.yaml.
 
     Parameters
     ----------
@@ -101,6 +108,13 @@ def generate(job: Job, workers: int) -> int:
         If a worker was ended, or failed.
     """
     check_record(job)
+    lens_file = write_lens(job)
+    if lens_file is not None:
+        logger.warning(
+            'the pictures are distorted, of which calib says nothing: to train on them, undistort '
+            'them by `smoke-ros kitti2bag %s BAG --calib %s` and `smoke-ros bag2kitti BAG DIR`',
+            job.out, lens_file,
+        )  # fmt: skip
     names = [frame_name(index) for index in range(job.frames)]
     missing = [index for index in range(job.frames) if not _is_complete(job, index)]
     if len(missing) < job.frames:
@@ -113,6 +127,15 @@ def generate(job: Job, workers: int) -> int:
     for _ in tqdm(done, total=len(missing), unit='frame', disable=None):
         pass
     return len(missing)
+
+
+def write_lens(job: Job) -> Path | None:
+    """Write the job's camera into its folder, if it has distortion; return where."""
+    if job.camera is None or not job.camera.has_distortion:
+        return None
+    path = job.out / CAMERA_FILE
+    write_text_atomically(path, format_camera_yaml(job.camera))
+    return path
 
 
 def frame_name(index: int) -> str:
@@ -221,7 +244,8 @@ def _in_processes(job: Job, indices: list[int], workers: int) -> Iterator[int]:
         # A pipe for each, which says by its end that the process has ended, however it did.
         reader, writer = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(job, left, writer), daemon=True)
-        process.start()
+        with _ignoring_interrupts():  # the process keeps that: Ctrl-C is this one's to answer
+            process.start()
         writer.close()
         running[reader] = _Worker(process, left)
 
@@ -248,6 +272,18 @@ def _in_processes(job: Job, indices: list[int], workers: int) -> Iterator[int]:
         for worker in running.values():
             worker.process.terminate()
             worker.process.join()
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _after_crash(worker: _Worker) -> list[int]:
@@ -295,4 +331,17 @@ def _list_files(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder}: no such folder of meshes')
     files = sorted(path for path in folder.rglob('*') if path.is_file())
-    return [f'{path.relative_to(folder)} {path.stat().st_size}' for path in files]
+    return [
+        f'{path.relative_to(folder)} '
+        # Fronts and sizes may change where the number of letters does not.
+        + (_hash(path) if path.suffix in ('.yaml', '.yml') else str(path.stat().st_size))
+        for path in files
+    ]
+
+
+def _name_with_hash(path: Path) -> str:
+    return f'{path.name} {_hash(path)}'
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -65,7 +65,7 @@ class Quads:
 
 def build_ground(street: Street, rng: Generator) -> list[Instance]:
     """Return the land, the street with its side streets, and what is painted on them."""
-    meshes = [_land(street.centreline, rng)]
+    meshes = [_land(street, rng)]
     colours = {name: _draw_reflectance(name, rng) for name in REFLECTANCES}
     meshes += _surfaces(street, colours, rng)
     for _, other in street.crossings:
@@ -86,13 +86,16 @@ def _draw_reflectance(surface: str, rng: Generator) -> FloatArray:
     return np.asarray(dark + (light - dark) * rng.beta(1.5, 2.0))
 
 
-def _land(line: Centreline, rng: Generator) -> Mesh:
-    """Make the land around the street, up to the horizon."""
+def _land(street: Street, rng: Generator) -> Mesh:
+    """Make the land around the street, up to the horizon wherever the camera travels."""
     surface = str(rng.choice(['grass', 'soil', 'paving', 'asphalt'], p=[0.55, 0.1, 0.2, 0.15]))
     x = np.array([-60, -30, -10, 0, 10, 20, 35, 50, 70, 100, 140, 200, 300, 600.0])
     y = np.array([-500, -150, -60, -25, -10, 0, 10, 25, 60, 150, 500.0])
+    farther = np.arange(200.0, street.travel_m, 200.0)
+    x = np.concatenate((x, x[-1] + farther))
+    y = np.concatenate((y[0] - farther[::-1], y, y[-1] + farther))
     grid = np.stack(np.meshgrid(x, y, indexing='ij'), -1)
-    points = np.concatenate((grid, line.land(grid[..., :1]) + LAND_M), -1)
+    points = np.concatenate((grid, street.centreline.land(grid[..., :1]) + LAND_M), -1)
     colour = _draw_reflectance(surface, rng) * rng.uniform(0.7, 1.2, (*grid.shape[:2], 1))
     uv = grid / TILE_M[surface]
     return Quads(_squares(points), _squares(colour), _squares(uv)).mesh(

@@ -86,7 +86,7 @@ def box_in_camera(actor: Actor, view: Viewpoint, time_s: float = 0.0) -> Box3D:
 
 def label(
     actors: Sequence[Actor], view: Viewpoint, visible: Mapping[int, Visible],
-    extents: Mapping[int, Extent], config: SynthConfig, time_s: float = 0.0,
+    extents: Mapping[int, Extent], config: SynthConfig, image_height: int, time_s: float = 0.0,
 ) -> list[KittiObject]:  # fmt: skip
     """Return the labels of what is visible, near ones first, then the DontCare regions.
 
@@ -102,6 +102,8 @@ def label(
         By object id, of at least those that are visible.
     config
         What can be judged.
+    image_height
+        The picture's, in pixels; with a lens the view's is another.
     time_s
         When.
     """
@@ -113,7 +115,7 @@ def label(
         extent = extents[actor.object_id]
         share = seen.pixels / max(extent.inside_px, seen.pixels)
         box = box_in_camera(actor, view, time_s)
-        if can_be_judged(box, seen, share, view.camera.height, config):
+        if can_be_judged(box, seen, share, image_height, config):
             truncation = min(1.0, max(0.0, 1.0 - extent.inside_px / max(extent.area_px, 1.0)))
             labels.append(_object(box, actor.model.class_name, truncation, share, seen))
         elif seen.pixels >= SPECK_PX:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from smoke_ros.structures import FISHEYE, CameraModel, FloatArray
+from smoke_ros.preprocess import undistort_pixels
+from smoke_ros.structures import CameraModel, FloatArray
 from smoke_ros.synth.scene import Float32Array
 
 #: A distorted picture shows more than its pinhole: so much more is rendered at most.
@@ -64,14 +65,4 @@ class Lens:
 def _undistorted_pixels(camera: CameraModel) -> FloatArray:
     """Return where the ray of each pixel meets the pinhole's image, (H, W, 2)."""
     columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    pixels = np.stack((columns, rows), -1).astype(np.float64)
-    if not camera.has_distortion:
-        return pixels
-    points = pixels.reshape(-1, 1, 2)
-    points[..., 0] -= camera.skew_px(points[..., 1])
-    D = np.array(camera.D)
-    if camera.distortion_model == FISHEYE:
-        rays = cv2.fisheye.undistortPoints(points, camera.K, D, P=camera.K)
-    else:
-        rays = cv2.undistortPoints(points, camera.K, D, P=camera.K)
-    return np.asarray(rays, np.float64).reshape(camera.height, camera.width, 2)
+    return undistort_pixels(camera, np.stack((columns, rows), -1).astype(np.float64))

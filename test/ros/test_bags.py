@@ -295,3 +295,11 @@ def test_memory_does_not_grow_with_the_bag(tmp_path, storage):
     peak(5)  # what is loaded once
     small, large = peak(40), peak(400)
     assert large < small + 2_000_000  # the bags differ by 36 MB
+
+
+def test_a_folder_around_bags_names_them(tmp_path):
+    for name in ('a', 'b'):
+        with BagWriter(tmp_path / 'drives' / name):
+            pass
+    with pytest.raises(FileNotFoundError, match=r'is no bag, but has some: .*/a, .*/b$'):
+        BagReader(tmp_path / 'drives')

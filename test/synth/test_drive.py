@@ -79,5 +79,7 @@ def test_vehicles_drive_both_ways_and_across_and_never_meet(seed):
 def test_bad_rate_is_refused(tmp_path):
     from smoke_ros.synth.drive import generate_drive
 
-    with pytest.raises(ValueError, match='rate must be above 0 Hz'):
-        generate_drive(Job(tmp_path, 0, 3, CONFIG), 0.0)
+    for rate_hz in (0.0, math.inf, 1e7):
+        with pytest.raises(ValueError, match='rate must be from'):
+            generate_drive(Job(tmp_path / 'drive', 0, 3, CONFIG), rate_hz)
+    assert not (tmp_path / 'drive').exists()

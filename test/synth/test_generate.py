@@ -2,6 +2,8 @@ import dataclasses
 import json
 import math
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import psutil
 import pytest
 from box_models import BoxCatalogue
 
+from smoke_ros.calibration import read_camera
 from smoke_ros.cli import main
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.data.kitti import read_calibration, write_calibration
@@ -259,6 +262,51 @@ def test_other_settings_need_another_folder(tmp_path, boxes):
         generate(dataclasses.replace(job(tmp_path, frames=1), seed=8), workers=1)
 
 
+def test_meshes_that_stand_otherwise_need_another_folder(tmp_path, boxes, monkeypatch):
+    monkeypatch.setattr(module, 'load_folder', lambda *_: [])
+    (tmp_path / 'meshes').mkdir()
+    for calibration in (tmp_path / 'front.yaml', tmp_path / 'meshes/meshes.yaml'):
+        given = calibration if calibration.name == 'front.yaml' else None
+        calibration.write_text('forward: -x')
+        work = dataclasses.replace(
+            job(tmp_path / calibration.stem, frames=1), meshes=tmp_path / 'meshes',
+            mesh_calibration=given,
+        )  # fmt: skip
+        assert generate(work, workers=1) == 1
+        assert generate(work, workers=1) == 0
+        calibration.write_text('forward: +x')
+        with pytest.raises(ValueError, match=r'made otherwise \(mesh.* differ'):
+            generate(work, workers=1)
+
+
+def test_a_lens_is_written_down_and_told_of(tmp_path, boxes, caplog):
+    K = np.array([[200.0, 0.0, 160.0], [0.0, 200.0, 45.0], [0.0, 0.0, 1.0]])
+    camera = CameraModel(K, 320, 96, 'plumb_bob', (-0.2, 0.05, 0.0, 0.0, 0.0))
+    work = dataclasses.replace(job(tmp_path, frames=1), camera=camera)
+    generate(work, workers=1)
+    assert read_camera(work.out / 'camera.yaml', (320, 96)).key == camera.key
+    assert 'the pictures are distorted' in caplog.text and 'bag2kitti' in caplog.text
+
+
+def test_ctrl_c_ends_workers_without_a_word(tmp_path, renderer):
+    command = [sys.executable, '-m', 'smoke_ros.cli', 'synth', str(tmp_path / 'out')]
+    command += ['--frames', '500', '--size', '128', '64', '--workers', '2']
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 60.0
+        while len(psutil.Process(process.pid).children()) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        workers = psutil.Process(process.pid).children()
+        time.sleep(1.0)  # as they import
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60.0)[1]
+    assert process.returncode == 130
+    assert 'Traceback' not in said
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+
+
 def test_data_set_that_is_not_rendered_is_left_alone(tmp_path):
     (tmp_path / 'set' / 'label_2').mkdir(parents=True)
     with pytest.raises(ValueError, match='not rendered'):
@@ -308,10 +356,12 @@ def test_a_run_that_failed_before_its_first_frame_leaves_the_folder_free(boxes, 
         (['--street', 'urban'], '--street and --rate are for --drive'),
         (['--mesh-calibration', 'nowhere.yaml'], '--mesh-calibration needs --meshes'),
         (['--config', 'broken.yaml'], 'broken.yaml: expected YAML'),
+        (['--camera', 'k.txt', '--size', '640', '192'], 'point at 610 of the width'),
     ],
 )
 def test_command_says_what_it_cannot_use(tmp_path, capsys, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'broken.yaml').write_text('width: [1\n')
+    (tmp_path / 'k.txt').write_text('P2: 721.5 0 609.6 44.9 0 721.5 172.9 0.2 0 0 1 0.003\n')
     assert main(['synth', str(tmp_path / 'out'), *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -80,7 +80,9 @@ def test_occlusion_levels(share, level):
 
 def test_label_of_a_truncated_and_half_hidden_car():
     extents = {1: Area(area_px=20000.0, inside_px=12000.0)}
-    (found,) = label([standing(15.0, 0.0)], LEVEL, {1: seen(7200)}, extents, CONFIG)
+    (found,) = label(
+        [standing(15.0, 0.0)], LEVEL, {1: seen(7200)}, extents, CONFIG, LEVEL.camera.height
+    )
     assert found.class_name == 'Car'
     assert found.truncation == pytest.approx(0.4)
     assert found.occlusion == 1
@@ -99,9 +101,17 @@ def test_label_of_a_truncated_and_half_hidden_car():
 )
 def test_what_cannot_be_judged_is_a_region(s, visible, inside):
     areas = {1: Area(inside, inside)}
-    (found,) = label([standing(s, 0.0)], LEVEL, {1: visible}, areas, CONFIG)
+    (found,) = label([standing(s, 0.0)], LEVEL, {1: visible}, areas, CONFIG, LEVEL.camera.height)
     assert found.class_name == 'DontCare'
     assert found.bbox_xyxy_px == visible.bbox_xyxy_px
+
+
+@pytest.mark.parametrize(('image_height', 'name'), [(375, 'Car'), (560, 'DontCare')])
+def test_what_is_high_enough_is_so_for_the_picture(image_height, name):
+    # With a lens a larger one is drawn at first: 14 px are 3.7% of 375, but 2.5% of 560.
+    visible, areas = {1: seen(top=150.0, bottom=163.0)}, {1: Area(5000.0, 5000.0)}
+    (found,) = label([standing(30.0, 0.0)], LEVEL, visible, areas, CONFIG, image_height)
+    assert found.class_name == name
 
 
 def test_near_objects_first_then_regions_and_nothing_for_the_unseen():
@@ -110,6 +120,6 @@ def test_near_objects_first_then_regions_and_nothing_for_the_unseen():
               standing(5.0, 9, object_id=0)]  # fmt: skip
     visible = {1: seen(), 2: seen(), 3: seen()}
     areas = {n: Area(5000.0, 5000.0) for n in visible}
-    found = label(actors, LEVEL, visible, areas, CONFIG)
+    found = label(actors, LEVEL, visible, areas, CONFIG, LEVEL.camera.height)
     assert [item.class_name for item in found] == ['Car', 'Car', 'DontCare']
     assert [round(item.location[2]) for item in found[:2]] == [10, 40]

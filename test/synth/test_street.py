@@ -114,6 +114,16 @@ def test_things_stand_on_the_ground_that_is_drawn(kind):
     assert np.mean(wrong) < 0.03  # at edges
 
 
+@pytest.mark.parametrize('travel_m', [0.0, 1000.0])
+def test_land_reaches_to_the_horizon_wherever_the_camera_travels(travel_m):
+    street = draw_street(rng(5), 'motorway', travel_m=travel_m)
+    (land,) = [each.mesh for each in build_ground(street, rng(6)) if each.mesh.name == 'land']
+    low, high = land.positions.min(0), land.positions.max(0)
+    ways = [street.pose(s, 0.0)[:2] for s in np.linspace(0.0, travel_m, 11)]
+    assert (np.max(ways, 0) + 300.0 < high[:2]).all()
+    assert (np.min(ways, 0)[1] - 300.0 > low[1]) and low[0] < -50.0
+
+
 def test_who_walks_over_a_kerb_goes_down():
     street = draw_street(rng(5), 'urban')
     walk = street.walks[0]
