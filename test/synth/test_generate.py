@@ -269,7 +269,7 @@ def test_meshes_that_stand_otherwise_need_another_folder(tmp_path, boxes, monkey
         given = calibration if calibration.name == 'front.yaml' else None
         calibration.write_text('forward: -x')
         work = dataclasses.replace(
-            job(tmp_path / calibration.stem, frames=1), meshes=tmp_path / 'meshes',
+            job(tmp_path / f'by {calibration.name}', frames=1), meshes=tmp_path / 'meshes',
             mesh_calibration=given,
         )  # fmt: skip
         assert generate(work, workers=1) == 1
