@@ -78,7 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--draw', type=Path, metavar='OUT', help='draw into this file, or folder for several'
     )
     parser.add_argument('--json', type=Path, metavar='OUT.json', help='write detections as JSON')
-    parser.add_argument('--kitti', type=Path, metavar='DIR', help='write KITTI result files')
+    parser.add_argument(
+        '--kitti', type=Path, metavar='DIR',
+        help='write KITTI result files; those of another model in DIR are removed',
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

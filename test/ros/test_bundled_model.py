@@ -1,5 +1,6 @@
 """The bundled model on the bundled drive, through the node: it finds what was rendered."""
 
+import dataclasses
 import json
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ pytest.importorskip('rclpy')
 
 from smoke_ros.colours import class_colour
 from smoke_ros.config.model import DEFAULT_MODEL
-from smoke_ros.geometry import wrap_angle
+from smoke_ros.detector import Detector
+from smoke_ros.geometry import projected_extent, wrap_angle
 from smoke_ros.overlap import overlap_2d
 from smoke_ros.ros.bag_frames import BagFrames, FrameDecoder, Selection
 from smoke_ros.ros.camera_topics import find_cameras
@@ -117,3 +119,17 @@ def test_the_summary_says_which_model_it_was_and_the_pictures_show_boxes(played)
     picture = cv2.imread(str(played / 'demo.png'))
     colour = 255 * np.array(class_colour('Car'))[::-1]
     assert (np.abs(picture - colour) < 12).all(-1).sum() > 500
+
+
+def test_through_a_kitti_camera_boxes_are_drawn_where_they_are_found(played):
+    """KITTI's P2 has a fourth column, which shifts near objects by pixels."""
+    with TolerantBag(played / 'drive') as bag:
+        frames = BagFrames(bag, find_cameras(bag.topics), Selection())
+        decoded = FrameDecoder('auto', None).decode(next(iter(frames)))
+    camera = dataclasses.replace(decoded.camera, projection_offset=(44.86, 0.22, 0.003))
+    found = Detector.from_model(DEFAULT_MODEL, 'cpu').detect(decoded.image_bgr, camera)
+    assert len(found) >= 3
+    for detection in found:
+        extent = projected_extent(camera.K, detection.corners(), camera.projection_offset)
+        shown = camera.clip_to_image(extent)
+        assert detection.bbox_xyxy_px == pytest.approx(shown, abs=0.5)
