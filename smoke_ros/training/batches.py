@@ -113,11 +113,26 @@ def training_batches(
         **loader_options(config.workers, processes.device),
     )  # fmt: skip
     passes: list[Any] = []
-    for batch in loader:
+    for batch in read_batches(loader):
         passes.append(batch)
         if len(passes) == config.accumulate:
             yield passes
             passes = []
+
+
+def read_batches(loader: DataLoader[Any]) -> Iterator[Any]:
+    """Yield a loader's batches; what a worker raises is raised here in its own words.
+
+    PyTorch puts the worker's traceback into the message, which is to be one sentence.
+    """
+    try:
+        yield from loader
+    except (ValueError, OSError) as error:
+        name = f'{type(error).__name__}: '
+        text = str(error)
+        if not (text.startswith('Caught ') and name in text):
+            raise
+        raise type(error)(text.rpartition(name)[2].strip()) from None
 
 
 def loader_options(workers: int, device: torch.device) -> dict[str, Any]:

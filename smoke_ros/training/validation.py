@@ -22,7 +22,7 @@ from smoke_ros.evaluation import ClassEvaluation, Evaluation, evaluate_frames
 from smoke_ros.losses import SmokeLoss, count_positives
 from smoke_ros.models import LoadedModel
 from smoke_ros.network.smoke import Smoke
-from smoke_ros.training.batches import loader_options
+from smoke_ros.training.batches import loader_options, read_batches
 from smoke_ros.training.interruption import Interruption
 from smoke_ros.training.processes import Processes
 from smoke_ros.training.run_config import RunConfig
@@ -91,7 +91,8 @@ def _detect(
     sums: dict[str, float] = {}
     hides = None if processes.is_first else True
     thresholds = dict.fromkeys(run.model.classes, LOWEST_SCORE)
-    bar = tqdm(loader, desc='validating', unit=' batches', leave=False, disable=hides)
+    batches = read_batches(loader)
+    bar = tqdm(batches, 'validating', len(loader), leave=False, unit=' batches', disable=hides)
     for batch in interruption.until(bar):
         heatmap, regression = detector.network(batch.images)
         targets = batch.targets.to(processes.device)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from smoke_ros.config.training import TrainingConfig
+from smoke_ros.errors import KittiFormatError
 from smoke_ros.training.batches import PlaceSampler, training_batches
 from smoke_ros.training.processes import Processes
 
@@ -114,6 +115,21 @@ def test_readers_do_not_outlive_a_training_that_is_killed():
     if not has_ended:
         os.kill(reader, signal.SIGKILL)
     assert has_ended
+
+
+class Damaged(Echo):
+    """A data set with a file that cannot be read."""
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        raise KittiFormatError('b.png: expected an image, it is damaged')
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_damaged_file_is_told_of_in_one_sentence(workers):
+    config = dataclasses.replace(CONFIG, workers=workers)
+    batches = training_batches(Damaged(7), list, config, Processes(CPU))
+    with pytest.raises(KittiFormatError, match=r'^b\.png: expected an image, it is damaged$'):
+        next(batches)
 
 
 def test_batches_that_cannot_be_divided_are_refused():
