@@ -17,6 +17,9 @@ try:
 except ImportError:  # of no ROS release; whoever has only OpenCV sees damaged pictures, too
     simplejpeg = None
 
+#: As OpenCV's limit: for more, memory would be asked for by the gigabyte.
+MOST_PIXELS = 1 << 30
+
 BEGINNING = b'\xff\xd8\xff'
 _END = b'\xff\xd9'
 
@@ -45,7 +48,9 @@ def decode_jpeg(data: bytes) -> npt.NDArray[Any] | None:
     """
     if simplejpeg is None:
         return None
-    _, _, colours, _ = simplejpeg.decode_jpeg_header(data)
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    if height * width > MOST_PIXELS:
+        raise ValueError(f'its header says {width}x{height} pixels: damaged')
     if colours not in ('YCbCr', 'Gray', 'RGB'):
         return None
     order = 'GRAY' if colours == 'Gray' else 'BGR'

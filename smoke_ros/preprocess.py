@@ -133,9 +133,8 @@ def warp_by_pillow(image: Image, geometry: InputGeometry) -> Image:
     """
     # The authors invert in single precision.
     image_from_input = np.linalg.inv(geometry.input_from_image.astype(np.float32))
-    warped = Picture.fromarray(
-        np.ascontiguousarray(image)
-    ).transform(
+    picture = Picture.fromarray(np.ascontiguousarray(image))
+    warped = picture.transform(
         (geometry.width, geometry.height),
         Picture.AFFINE,  # type: ignore[attr-defined]  # Ubuntu 22.04's has no newer names
         image_from_input.flatten()[:6].tolist(),

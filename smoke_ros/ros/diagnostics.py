@@ -112,8 +112,8 @@ def assess(health: Health, report: Report) -> tuple[bytes, str]:
         return DiagnosticStatus.STALE if health.silent else DiagnosticStatus.WARN, health.missing
     if report.unanswered_s >= RECENT_S and report.rate_in_hz > 0.0:
         return DiagnosticStatus.WARN, (
-            f'images come at {report.rate_in_hz:.1f} Hz, but the network has been busy with one '
-            f'for {report.unanswered_s:.0f} s'
+            f'images come at {report.rate_in_hz:.1f} Hz, but none has been answered for '
+            f'{report.unanswered_s:.0f} s: the network is busy with one, or hangs'
         )
     if health.camera_warning:
         return DiagnosticStatus.WARN, health.camera_warning

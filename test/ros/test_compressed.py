@@ -150,3 +150,11 @@ def test_without_a_strict_decoder_jpegs_are_read_all_the_same(monkeypatch):
 def test_refuses_what_is_no_image(data, words):
     with pytest.raises(ValueError, match=words):
         compressed_to_bgr(CompressedImage(format='jpeg', data=data))
+
+
+def test_refuses_a_jpeg_whose_header_says_too_large_a_size():
+    data = bytearray(compressed(IMAGE, '.jpg', '').data.tobytes())
+    at = data.index(b'\xff\xc0') + 5  # height and width follow, 16 bits each
+    data[at : at + 4] = b'\xff\xdc\xff\xdc'
+    with pytest.raises(ValueError, match='65500x65500 pixels: damaged'):
+        compressed_to_bgr(CompressedImage(format='jpeg', data=bytes(data)))

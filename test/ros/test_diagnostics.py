@@ -42,7 +42,7 @@ def unanswered(since_s, rate_in_hz):
             ACTIVE,
             unanswered(7.0, 10.0),
             Status.WARN,
-            'come at 10.0 Hz, but the network has been busy with one for 7 s',
+            '10.0 Hz, but none has been answered for 7 s',
         ),
         (ACTIVE, unanswered(60.0, 0.0), Status.OK, 'detecting'),
         # What costs frames now is said before what is lacking, and that before what is lasting.
