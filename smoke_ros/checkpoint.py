@@ -9,7 +9,6 @@ knows. Which kind a file is follows from its content, never from its name.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pickle
 import re
 import struct
@@ -240,15 +239,6 @@ def _converted(network: nn.Module, state: State, dtype: torch.dtype) -> State:
                 f'{float(tensor.abs().max()):g}; store it in single precision'
             )
     return converted
-
-
-def sha256(path: Path | str) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open('rb') as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 #: What damaged files lead to: PyTorch reads those of its versions before 1.6 without checks.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Collection, Iterator
@@ -44,7 +45,7 @@ def check_target(path: Path) -> None:
     """
     path = path.resolve()
     _refuse_other_than_files(path)
-    above = next(folder for folder in path.absolute().parents if folder.exists())
+    above = next(folder for folder in path.parents if folder.exists())
     if not above.is_dir():
         raise NotADirectoryError(f'{path} cannot be written: {above} is no folder')
     if not os.access(above, os.W_OK):
@@ -89,6 +90,15 @@ def list_files(folder: Path, suffixes: Collection[str]) -> list[Path]:
         path for path in folder.glob('*')
         if path.suffix.lower() in suffixes and not path.name.startswith('.')
     )  # fmt: skip
+
+
+def sha256(path: Path | str) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_text(path: Path) -> str:

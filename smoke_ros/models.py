@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from smoke_ros.checkpoint import Checkpoint, TrainingRecord, build_from, load_checkpoint, sha256
+from smoke_ros.checkpoint import Checkpoint, TrainingRecord, build_from, load_checkpoint
 from smoke_ros.config.model import ModelConfig
 from smoke_ros.config.options import from_mapping, option, read_yaml
 from smoke_ros.errors import CheckpointError
-from smoke_ros.files import check_target, replacing
+from smoke_ros.files import check_target, replacing, sha256
 from smoke_ros.network.smoke import Smoke, build_network
 from smoke_ros.resources import resource
 

@@ -192,7 +192,9 @@ def undistortion_maps(
     map_x += camera.skew_px(np.asarray(map_y))
     if not (np.isfinite(map_x).all() and np.isfinite(map_y).all()):
         raise ValueError(f'the distortion D = {camera.D} cannot be undone: calibrate again')
-    map_x[_beyond_lens(camera, view, size)] = _OUTSIDE
+    reach = camera.undistorted_reach()
+    if np.isfinite(reach):
+        map_x[_is_beyond(reach, view, size)] = _OUTSIDE
     return cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)
 
 
@@ -222,16 +224,12 @@ def undistort_bbox(camera: CameraModel, bbox_xyxy_px: npt.ArrayLike) -> FloatArr
     return np.concatenate((seen.min(0), seen.max(0)))
 
 
-def _beyond_lens(
-    camera: CameraModel, view: FloatArray, size: tuple[int, int]
-) -> npt.NDArray[np.bool_]:
-    """Return (H, W): where the pixels of a view are that the lens model would see twice."""
-    reach = camera.undistorted_reach()
+def _is_beyond(reach: float, view: FloatArray, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return (H, W): which pixels of a view are farther from the axis, at depth 1."""
     columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
-    if np.isinf(reach):
-        return np.zeros(columns.shape, bool)
-    rays = np.linalg.solve(view, np.stack((columns, rows, np.ones_like(rows))).reshape(3, -1))
-    return (np.hypot(rays[0], rays[1]) > reach * rays[2]).reshape(columns.shape)
+    pixels = np.stack((columns, rows, np.ones_like(rows))).reshape(3, -1)
+    x, y, z = np.linalg.solve(view, pixels)
+    return (np.hypot(x, y) > reach * z).reshape(columns.shape)
 
 
 def share_seen(maps: tuple[npt.NDArray, npt.NDArray], image_size: tuple[int, int]) -> float:

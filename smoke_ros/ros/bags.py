@@ -235,14 +235,7 @@ class BagReader:
         if not self.path.exists():
             raise FileNotFoundError(f'no bag at {self.path}')
         if self.path.is_dir() and not (self.path / 'metadata.yaml').exists():
-            inside = sorted(file.parent for file in self.path.glob('*/metadata.yaml'))
-            raise FileNotFoundError(
-                f'{self.path} has no metadata.yaml: it is no bag, but has some: '
-                f'{", ".join(map(str, inside[:MOST_NAMED]))}'
-                if inside
-                else f'{self.path} has no metadata.yaml: it is no bag, or its recording was cut '
-                'off; give a .mcap or .db3 file in it, or let `ros2 bag reindex` repair it'
-            )
+            raise FileNotFoundError(_why_no_bag(self.path))
         self.topics: dict[str, BagTopic] = {}
         self.message_count = 0
         self.duration_s = 0.0
@@ -351,6 +344,17 @@ def _topics(connections: Collection[Connection]) -> dict[str, BagTopic]:
             connection.digest,
         )
     return topics
+
+
+def _why_no_bag(folder: Path) -> str:
+    inside = sorted(file.parent for file in folder.glob('*/metadata.yaml'))
+    if inside:
+        named = ', '.join(map(str, inside[:MOST_NAMED]))
+        return f'{folder} has no metadata.yaml: it is no bag, but has some: {named}'
+    return (
+        f'{folder} has no metadata.yaml: it is no bag, or its recording was cut off; give a '
+        '.mcap or .db3 file in it, or let `ros2 bag reindex` repair it'
+    )
 
 
 def _reason(error: Exception) -> str:

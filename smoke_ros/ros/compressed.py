@@ -33,15 +33,15 @@ def compressed_to_bgr(message: CompressedImage) -> BgrImage:
     encoding, _, stored = message.format.partition(';')
     if 'compressedDepth' in message.format:
         raise ValueError(f'format {message.format!r} is that of a depth image, expected a picture')
-    data = np.frombuffer(message.data, np.uint8)
-    _check_whole(data, message.format)
+    file = bytes(message.data)
+    _check_whole(file, message.format)
     try:
-        pixels = _decode(data)
+        pixels = _decode(file)
     except (cv2.error, ValueError) as error:  # such as a size that is beyond all reason
         reason = ' '.join(str(error).split())
         raise ValueError(f'the image of format {message.format!r}: {reason}') from error
     if pixels is None:
-        raise ValueError(f'{data.size} bytes of format {message.format!r} are not an image')
+        raise ValueError(f'{len(file)} bytes of format {message.format!r} are not an image')
     if pixels.dtype != np.uint8:
         _refuse_depth(pixels, encoding.strip(), message.format)
         pixels = scale_to_8_bits(pixels)
@@ -49,23 +49,23 @@ def compressed_to_bgr(message: CompressedImage) -> BgrImage:
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
 
 
-def _decode(data: np.ndarray) -> BgrImage | None:
-    file = data.tobytes()
+def _decode(file: bytes) -> BgrImage | None:
     pixels = decode_jpeg(file) if is_jpeg(file) else None
-    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if pixels is None else pixels
+    if pixels is not None:
+        return pixels
+    return cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-def _check_whole(data: np.ndarray, name: str) -> None:
+def _check_whole(file: bytes, name: str) -> None:
     """Refuse a file whose end is missing: decoders fill up what is not there with grey.
 
     Any padding may follow the end. That of a JPEG's preview does not count: data follow on it.
     """
-    if not data.size:
+    if not file:
         raise ValueError(f'the image of format {name!r} has no data')
-    file = data.tobytes()
     for start, data_start, end in (_JPEG, _PNG):
         if file.startswith(start) and not _is_ended(file, data_start, end):
-            raise ValueError(f'the image of format {name!r} is cut off after {data.size} bytes')
+            raise ValueError(f'the image of format {name!r} is cut off after {len(file)} bytes')
 
 
 def _is_ended(file: bytes, data_start: bytes, end: bytes) -> bool:

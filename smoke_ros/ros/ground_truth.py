@@ -15,16 +15,16 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D as Detection3DMessage
 from vision_msgs.msg import Detection3DArray, ObjectHypothesisWithPose
 
 from smoke_ros.data.kitti import DONT_CARE, KittiObject, dont_care
 from smoke_ros.geometry import projected_extent
+from smoke_ros.overlap import share_inside_2d
 from smoke_ros.preprocess import undistort_bbox
 from smoke_ros.ros.messages import message_to_detections, pose_from_box, size_from_box
-from smoke_ros.structures import Box3D, CameraModel, Detection3D
+from smoke_ros.structures import Box3D, CameraModel, Detection3D, FloatArray
 
 _NUMBER = r'-?\d+(?:\.\d+)?'
 _ID = re.compile(
@@ -103,24 +103,19 @@ def _undistorted(item: KittiObject, camera: CameraModel) -> KittiObject | None:
     if not camera.has_distortion or not item.has_bbox:
         return item
     extent = undistort_bbox(camera, item.bbox_xyxy_px)
-    inside, shown = _inside(extent, camera)
+    shown = _share_inside(extent, camera)
     if not shown > 0.0:
         return None
+    inside = camera.clip_to_image(extent)
     truncation = item.truncation
     if truncation >= 0.0:  # what the border cuts now was there before
         truncation = 1.0 - (1.0 - item.part_truncated) * shown
     return dataclasses.replace(item, bbox_xyxy_px=inside, truncation=truncation)
 
 
-def _inside(
-    extent: npt.ArrayLike, camera: CameraModel
-) -> tuple[tuple[float, float, float, float], float]:
-    """Return what of a 2D box lies within the image, and which part of its area that is."""
-    inside = camera.clip_to_image(extent)
-    area, seen = (
-        float((x2 - x1) * (y2 - y1)) for x1, y1, x2, y2 in (np.asarray(extent, float), inside)
-    )
-    return inside, seen / area if area > 0.0 else 0.0
+def _share_inside(extent: FloatArray, camera: CameraModel) -> float:
+    """Return which part of a 2D box's area lies within the image."""
+    return float(share_inside_2d(extent, np.array([0.0, 0.0, camera.width, camera.height])))
 
 
 def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
@@ -128,7 +123,7 @@ def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
     extent = projected_extent(camera.K, box.corners(), camera.projection_offset)
     if extent is None:
         return None
-    inside, shown = _inside(extent, camera)
+    shown = _share_inside(extent, camera)
     if not shown > 0.0:
         return None
     return KittiObject(
@@ -139,5 +134,5 @@ def _projected(box: Detection3D, camera: CameraModel) -> KittiObject | None:
         truncation=1.0 - shown,
         occlusion=-1,
         observation_angle=box.alpha,
-        bbox_xyxy_px=inside,
+        bbox_xyxy_px=camera.clip_to_image(extent),
     )

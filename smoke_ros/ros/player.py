@@ -18,7 +18,6 @@ from smoke_ros.ros.bags import BagMessage, BagTopic
 #: Messages of a topic that wait for a busy subscription, where all are to be delivered.
 RELIABLE_DEPTH = 20
 
-
 #: Between two messages; longer ones are no pause, but a clock that was set.
 LONGEST_GAP_S = 3600.0
 

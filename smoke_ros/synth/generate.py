@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import json
 import logging
@@ -29,7 +28,7 @@ from smoke_ros.calibration import format_camera_yaml
 from smoke_ros.config.synth import SynthConfig
 from smoke_ros.data.kitti import write_calibration, write_objects
 from smoke_ros.data.layout import write_image
-from smoke_ros.files import replacing, write_text_atomically
+from smoke_ros.files import replacing, sha256, write_text_atomically
 from smoke_ros.structures import CameraModel
 from smoke_ros.synth.frame import Frame, generate_frame
 from smoke_ros.synth.lens import Lens
@@ -69,7 +68,7 @@ class Job:
 
     def record(self) -> dict[str, Any]:
         """Return what decides what the frames look like, for :data:`RECORD`."""
-        camera = None
+        camera, stands = None, self.mesh_calibration
         if self.camera is not None:
             camera = {
                 'K': self.camera.K.tolist(), 'size': [self.camera.width, self.camera.height],
@@ -79,7 +78,7 @@ class Job:
             'made_by': 'smoke-ros synth', 'version': __version__, 'seed': self.seed,
             'config': dataclasses.asdict(self.config),
             'meshes': None if self.meshes is None else _list_files(self.meshes),
-            'mesh_calibration': self.mesh_calibration and _name_with_hash(self.mesh_calibration),
+            'mesh_calibration': stands and f'{stands.name} {sha256(stands)}',
             'camera': camera,
         }  # fmt: skip
 
@@ -334,14 +333,6 @@ def _list_files(folder: Path) -> list[str]:
     return [
         f'{path.relative_to(folder)} '
         # Fronts and sizes may change where the number of letters does not.
-        + (_hash(path) if path.suffix in ('.yaml', '.yml') else str(path.stat().st_size))
+        + (sha256(path) if path.suffix in ('.yaml', '.yml') else str(path.stat().st_size))
         for path in files
     ]
-
-
-def _name_with_hash(path: Path) -> str:
-    return f'{path.name} {_hash(path)}'
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

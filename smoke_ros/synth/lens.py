@@ -65,4 +65,4 @@ class Lens:
 def _undistorted_pixels(camera: CameraModel) -> FloatArray:
     """Return where the ray of each pixel meets the pinhole's image, (H, W, 2)."""
     columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    return undistort_pixels(camera, np.stack((columns, rows), -1).astype(np.float64))
+    return undistort_pixels(camera, np.stack((columns, rows), -1))

@@ -1,5 +1,6 @@
 """`smoke-ros replay --live` with the real node and a stand-in for the detector."""
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -257,18 +258,29 @@ class TestEnd:
         assert not report.is_done(100.0)
 
 
-def test_load_is_sampled_until_the_process_ends():
-    busy = 'import time; end = time.time() + 20\nwhile time.time() < end: pass'
-    process = subprocess.Popen([sys.executable, '-S', '-c', busy])
+@contextlib.contextmanager
+def running(program):
+    """Run a Python program; at the end it is no more."""
+    process = subprocess.Popen([sys.executable, '-S', '-c', program])
     try:
-        with LoadMonitor(process.pid, 0.1) as monitor:
-            deadline = time.monotonic() + 15.0
-            while len(monitor.samples) < 5 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            process.kill()
-            process.wait()
+        yield process
     finally:
         process.kill()
+        process.wait()
+
+
+def wait_for_samples(monitor, count, timeout_s=30.0):
+    deadline = time.monotonic() + timeout_s
+    while len(monitor.samples) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_load_is_sampled_until_the_process_ends():
+    busy = 'import time; end = time.time() + 20\nwhile time.time() < end: pass'
+    with running(busy) as process, LoadMonitor(process.pid, 0.1) as monitor:
+        wait_for_samples(monitor, 5)
+        process.kill()
+        process.wait()
     assert max(sample.cpu_percent for sample in monitor.samples) > 5.0
     assert all(sample.memory_mb > 1.0 for sample in monitor.samples)
     times = [sample.time_s for sample in monitor.samples]
@@ -281,15 +293,8 @@ def test_load_is_sampled_though_a_child_ends_or_the_process_has_ended():
         'import subprocess, sys, time\nend = time.time() + 20\n'
         "while time.time() < end: subprocess.run([sys.executable, '-S', '-c', ''])"
     )
-    process = subprocess.Popen([sys.executable, '-S', '-c', parent])
-    try:
-        with LoadMonitor(process.pid, 0.01) as monitor:
-            deadline = time.monotonic() + 30.0
-            while len(monitor.samples) < 100 and time.monotonic() < deadline:
-                time.sleep(0.05)
-    finally:
-        process.kill()
-        process.wait()
+    with running(parent) as process, LoadMonitor(process.pid, 0.01) as monitor:
+        wait_for_samples(monitor, 100)
     assert len(monitor.samples) >= 100
     with LoadMonitor(process.pid, 0.01) as monitor:
         time.sleep(0.1)

@@ -54,25 +54,21 @@ class LoadMonitor:
     def _measure(self) -> tuple[float, float] | None:
         """Return processor (percent of a core) and memory (MB); None when it has ended."""
         try:
-            # Each keeps the time of its last measurement, so they are kept as well.
             root = self._seen.get(self._pid) or psutil.Process(self._pid)
-            known = [self._seen.setdefault(each.pid, each) for each in _family(root)]
-            measured = [_measure_one(process, missing_ok=process != root) for process in known]
+            family = [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return None
-        percents, bytes_held = zip(*measured, strict=True)
+        # Each keeps the time of its last measurement, so they are kept as well.
+        loads = [_load_of(self._seen.setdefault(each.pid, each)) for each in family]
+        if loads[0] is None:
+            return None
+        percents, bytes_held = zip(*(load for load in loads if load is not None), strict=True)
         return sum(percents), sum(bytes_held) / 1e6
 
 
-def _family(root: psutil.Process) -> list[psutil.Process]:
-    return [root, *root.children(recursive=True)]
-
-
-def _measure_one(process: psutil.Process, *, missing_ok: bool) -> tuple[float, int]:
-    """Return processor and bytes of memory: none of a child that has just ended."""
+def _load_of(process: psutil.Process) -> tuple[float, int] | None:
+    """Return processor and bytes of memory; None of what has just ended, as a child may."""
     try:
         return process.cpu_percent(), process.memory_info().rss
     except psutil.NoSuchProcess:
-        if not missing_ok:
-            raise
-        return 0.0, 0
+        return None
