@@ -224,10 +224,10 @@ class CameraInputs:
         self._deliver(image, info, arrived)
 
     def _is_in_order(self, topic: str, message: ImageMessage | CameraInfo) -> bool:
-        """Return whether a message is to be used, going by the stamp of the one before it.
+        """Return whether a message comes in order, going by the stamp of the one before it.
 
-        Where time has gone back, what waits for its counterpart would stand in the way of
-        everything that is still to come.
+        Where time starts anew, what waits for its counterpart would stand in the way of everything
+        that is still to come.
         """
         stamp = message.header.stamp
         if stamp.sec < 0 or stamp.nanosec >= 1_000_000_000:
@@ -237,9 +237,10 @@ class CameraInputs:
         self._newest_stamp_ns[topic] = now_ns
         if now_ns >= before_ns:
             return True
-        self._reset_pairing()
         if before_ns - now_ns < CLOCK_RESET_NS:
             return False
+        self._pairing.give_up()
+        self._reset_pairing()
         # The other topic follows, and must not reset once more what begins here.
         self._newest_stamp_ns = {topic: now_ns}
         self._log.info(

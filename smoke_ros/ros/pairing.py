@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import message_filters
@@ -25,7 +25,7 @@ class Pairing:
     deliver
         Called with an image, its camera info and when the image arrived; images come in order.
     lose
-        Called for an image that got none while the one after it did.
+        Called for an image that got none while the one after it did, or time started anew.
     """
 
     def __init__(
@@ -72,6 +72,10 @@ class Pairing:
         self._infos_lag = self._info_stamps.lag(self._image_stamps)
         self._infos.signalMessage(info)
 
+    def give_up(self) -> None:
+        """Lose the images that wait: time starts anew, and nothing comes for them any more."""
+        self._leave_out(list(self._waiting))
+
     def lag(self) -> str:
         """Say which of the two come so late that the others wait no more; '' where neither do."""
         if not (self._images_lag or self._infos_lag):
@@ -89,16 +93,16 @@ class Pairing:
         arrived = self._waiting.pop(stamp, None)
         if arrived is None:
             return  # Left out before: the approximate synchroniser keeps what it has passed over.
-        self._leave_older_ones_out(stamp)
+        # Camera infos come in order: nothing comes any more for the images before this one.
+        self._leave_out([each for each in self._waiting if each < stamp])
+        self._has_paired = True
         self._deliver(image, info, arrived)
 
-    def _leave_older_ones_out(self, stamp: int) -> None:
-        """Lose the images before the one that is passed on: camera infos come in order."""
-        for older in [each for each in self._waiting if each < stamp]:
-            del self._waiting[older]
+    def _leave_out(self, stamps: Iterable[int]) -> None:
+        for stamp in stamps:
+            del self._waiting[stamp]
             if self._has_paired:  # Before, the camera info may not have been there yet.
                 self._lose()
-        self._has_paired = True
 
 
 class _Stamps:

@@ -110,6 +110,44 @@ def test_an_image_out_of_order_costs_itself(start_node):
     assert bench.log.has('warning', 'image on /image left out: it is older than the one before')
 
 
+def test_an_image_out_of_order_costs_none_that_waits(start_node, make):
+    bench = start_node()
+    bench.connect()
+    assert bench.answer(9.0) is not None
+    for stamp in (10.0, 10.1, 10.05):
+        bench.images.publish(make.image(stamp))
+    assert bench.wait(lambda: bench.statistics().frames_in == 4)
+    for stamp in (10.0, 10.1):
+        bench.infos.publish(make.camera_info(stamp))
+    assert bench.wait(lambda: bench.statistics().frames_out == 3)
+    assert bench.statistics().frames_refused == 1
+
+
+def test_a_camera_info_out_of_order_costs_no_image(start_node, make):
+    bench = start_node()
+    bench.connect()
+    for number in range(5):
+        stamp = 10.0 + 0.1 * number
+        # A second publisher, of the same camera infos, is a frame late.
+        bench.infos.publish(make.camera_info(stamp))
+        bench.infos.publish(make.camera_info(stamp - 0.1))
+        late_ns = round(1e9 * (stamp - 0.1))
+        heard = bench.node._streams[0]._inputs._newest_stamp_ns
+        assert bench.wait(lambda: abs(heard.get('/camera_info', 0) - late_ns) < 1e6)
+        bench.images.publish(make.image(stamp))
+        assert bench.wait(lambda: len(bench.detections) == number + 1), stamp
+
+
+def test_an_image_that_waits_while_time_starts_anew_is_counted(start_node, make):
+    bench = start_node()
+    bench.connect()
+    assert bench.answer(100.0) is not None
+    bench.images.publish(make.image(101.0))
+    assert bench.wait(lambda: bench.statistics().frames_in == 2)
+    assert bench.answer(1.0) is not None
+    assert bench.statistics().frames_refused == 1
+
+
 @pytest.mark.parametrize(
     ('publisher', 'asked'),
     [(RELIABLE, {}), (LATCHED, {}), (RELIABLE, {'qos_reliability': 'reliable', 'qos_depth': 1})],
