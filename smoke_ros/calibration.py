@@ -60,7 +60,8 @@ def camera_from_calibration(
     Raises
     ------
     ValueError
-        If the calibration is empty, not finite, or for an image of another aspect ratio.
+        If the calibration is empty, not finite, without a size, or for an image of another aspect
+        ratio.
     """
     K = _intrinsics(calibration, rectified)
     if not np.isfinite(K).all():
@@ -69,6 +70,11 @@ def camera_from_calibration(
     if width <= 0 or height <= 0:
         x, y, width, height = 0, 0, calibration.width, calibration.height
     bin_x, bin_y = (max(1, int(step)) for step in calibration.binning)
+    if K[0, 0] > 0.0 and (width < bin_x or height < bin_y):
+        raise ValueError(
+            f'the calibration must say the size of the image that it is for, got {width}x{height} '
+            f'pixels, binned by {bin_x} and {bin_y}: publish width and height with it'
+        )
     # As image_geometry: the offset first, then the binning, on whole pixel coordinates.
     binned_from_full = np.array(
         [[1 / bin_x, 0, -x / bin_x], [0, 1 / bin_y, -y / bin_y], [0, 0, 1]]

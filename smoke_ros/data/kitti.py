@@ -59,7 +59,12 @@ class KittiObject(Box3D):
     @property
     def has_box(self) -> bool:
         """Whether it is labelled with a 3D box, in front of the camera."""
-        return self.location[2] >= NEAR_M and min(self.dimensions) > 0.0
+        return self.has_dimensions and self.location[2] >= NEAR_M
+
+    @property
+    def has_dimensions(self) -> bool:
+        """Whether it is labelled with a 3D box, wherever that may be."""
+        return min(self.dimensions) > 0.0
 
     @property
     def has_bbox(self) -> bool:

@@ -40,6 +40,8 @@ class ClassEvaluation:
     working_points: tuple[WorkingPoint, ...]
     #: Detections that have no 2D box, by which KITTI's program judges how large they are.
     without_bbox: int = 0
+    #: Labelled objects that have no 3D box.
+    without_box: int = 0
 
     @property
     def meaningful(self) -> bool:
@@ -101,6 +103,12 @@ class Evaluation:
                 notes.append(f'no {name} is labelled in these frames: its AP has no meaning')
             elif not part.detections:
                 notes.append(f'no {name} was detected: its AP is 0')
+            if part.without_box:
+                notes.append(
+                    f'{part.without_box} of {part.objects} labelled {name} have no 3D box: AP '
+                    'from above and in space counts them as missed, and detections of them as '
+                    'wrong'
+                )
             if part.without_bbox:
                 notes.append(
                     f'{part.without_bbox} of {part.detections} detections of {name} have no 2D '
@@ -188,6 +196,7 @@ class _Scene:
         config = self._config
         name = config.classes[index]
         strict, lenient = config.overlaps[index], config.devkit_overlaps[index]
+        labelled = self._truth.of_classes([name])
         detected = self._detections.of_classes([name])
         benchmark = self._average_precisions(
             name, (('2d', strict), ('bev', strict), ('3d', strict))
@@ -199,7 +208,7 @@ class _Scene:
             devkit = in_image + in_space
         return ClassEvaluation(
             class_name=name,
-            objects=int(self._truth.of_classes([name]).sum()),
+            objects=int(labelled.sum()),
             detections=int(detected.sum()),
             benchmark=benchmark,
             devkit=devkit,
@@ -208,6 +217,7 @@ class _Scene:
                 self._truth, self._detections, self._matches, name, self._frames, config
             ),
             without_bbox=int((detected & ~self._detections.has_bbox).sum()),
+            without_box=int((labelled & ~self._truth.has_size).sum()),
         )
 
     def _average_precisions(

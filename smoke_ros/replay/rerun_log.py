@@ -94,7 +94,8 @@ class RerunLog:
         stream.log(f'{root}/{IMAGE}', pinhole)
         truth = record.ground_truth or ()
         stream.log(f'{root}/{DETECTIONS}', self._boxes(record.detections, record.detections))
-        stream.log(f'{root}/{TRUTH}', self._boxes(truth, None))
+        boxes = [item for item in truth if item.has_dimensions]
+        stream.log(f'{root}/{TRUTH}', self._boxes(boxes, None))
         above = draw_birds_eye(
             record.detections, BIRDS_EYE_SIZE, DrawingConfig().range_m, camera, ground_truth=truth
         )

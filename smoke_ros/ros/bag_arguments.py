@@ -16,7 +16,7 @@ def add_bag_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--truth-topic', metavar='TOPIC',
         help='Detection3DArray with the ground truth, matched by stamp (default: ground_truth '
-        'beside the images, if there is one)',
+        'beside the images, if there is one); none for no ground truth',
     )  # fmt: skip
     parser.add_argument(
         '--calib', type=Path, metavar='FILE',

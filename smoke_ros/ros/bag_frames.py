@@ -19,9 +19,9 @@ from smoke_ros.data.kitti import KittiObject
 from smoke_ros.ros.bags import BagMessage
 from smoke_ros.ros.camera_info import CameraSource, is_rectified
 from smoke_ros.ros.camera_topics import CameraTopics
-from smoke_ros.ros.compressed import compressed_to_bgr
+from smoke_ros.ros.compressed import message_to_bgr
 from smoke_ros.ros.ground_truth import message_to_objects
-from smoke_ros.ros.images import BgrImage, image_to_bgr
+from smoke_ros.ros.images import BgrImage
 from smoke_ros.ros.tolerant_bag import TolerantBag
 from smoke_ros.structures import CameraModel, Vector3
 
@@ -245,8 +245,7 @@ class FrameDecoder:
             If one of the messages cannot be used.
         """
         message: Any = frame.image.decode(CompressedImage if frame.topics.compressed else Image)
-        decode = compressed_to_bgr if frame.topics.compressed else image_to_bgr
-        image_bgr = decode(message)
+        image_bgr = message_to_bgr(message)
         height, width = image_bgr.shape[:2]
         camera = self._camera(frame, (width, height))
         truth = _truth(frame, camera)

@@ -19,9 +19,9 @@ from smoke_ros.config.node import NodeConfig
 from smoke_ros.detector import CameraSetup
 from smoke_ros.drawing import annotate
 from smoke_ros.ros.camera_info import CameraSource, is_rectified
-from smoke_ros.ros.compressed import compressed_to_bgr
+from smoke_ros.ros.compressed import message_to_bgr
 from smoke_ros.ros.covariance import pose_covariance
-from smoke_ros.ros.images import BgrImage, bgr_to_image, image_to_bgr
+from smoke_ros.ros.images import BgrImage, bgr_to_image
 from smoke_ros.ros.inputs import CameraInputs
 from smoke_ros.ros.markers import delete_all, detections_to_markers
 from smoke_ros.ros.messages import detections_to_message
@@ -31,8 +31,6 @@ from smoke_ros.ros.statistics import FrameStatistics
 from smoke_ros.ros.throttled_log import ThrottledLog
 from smoke_ros.structures import CameraModel, Detection3D, FloatArray
 
-#: An image with a shorter side shows nothing that the network could know.
-SMALLEST_IMAGE_PX = 32
 #: Stamps that are further off than this are of another clock, such as that of an old recording.
 SAME_CLOCK_S = 60.0
 
@@ -144,7 +142,7 @@ class CameraStream:
         """Convert an image and find its camera; None where one of them cannot be used."""
         begun = time.monotonic()
         try:
-            image_bgr = _to_bgr(frame.image)
+            image_bgr = message_to_bgr(frame.image)
         except ValueError as error:
             self.refuse_image(str(error))
             return None
@@ -216,13 +214,3 @@ class CameraStream:
         picture = annotate(frame.image_bgr, detections, frame.camera)
         self._debug_image.publish(bgr_to_image(picture, frame.header))
         self.statistics.took('debug_image', 1e3 * (time.monotonic() - begun))
-
-
-def _to_bgr(message: ImageMessage) -> BgrImage:
-    image_bgr = image_to_bgr(message) if isinstance(message, Image) else compressed_to_bgr(message)
-    height, width = image_bgr.shape[:2]
-    if min(height, width) < SMALLEST_IMAGE_PX:
-        raise ValueError(
-            f'{width}x{height} pixels are too few, expected at least {SMALLEST_IMAGE_PX} a side'
-        )
-    return image_bgr

@@ -12,6 +12,9 @@ COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 DETECTIONS = 'vision_msgs/msg/Detection3DArray'
 
+#: In place of a topic with ground truth: the bag's is not to be used.
+NO_TRUTH = 'none'
+
 #: Of the images of one camera, the one whose name has the first of these is taken.
 _PREFERRED = ('image_rect_color', 'image_rect', 'image_color', 'image_raw', 'image')
 
@@ -58,7 +61,8 @@ def find_cameras(
     has_calibration
         Whether there is a calibration file, so that no CameraInfo is needed.
     truth
-        Topic of the ground truth; where None, ``ground_truth`` beside the images if there is one.
+        Topic of the ground truth; where None, ``ground_truth`` beside the images if there is one;
+        where :data:`NO_TRUTH`, none.
 
     Raises
     ------
@@ -69,13 +73,14 @@ def find_cameras(
     for name in chosen:
         if name not in images:
             _refuse(name, topics, f'{IMAGE} or {COMPRESSED}')
-    if truth is not None and (truth not in topics or topics[truth].type_name != DETECTIONS):
-        _refuse(truth, topics, DETECTIONS)
+    named = None if truth == NO_TRUTH else truth
+    if named is not None and (named not in topics or topics[named].type_name != DETECTIONS):
+        _refuse(named, topics, DETECTIONS)
     names = list(dict.fromkeys(chosen)) or _discover(images, topics, has_calibration)
     cameras = [_camera(images[name], topics, has_calibration, truth) for name in names]
-    if truth is not None and len(cameras) > 1:
+    if named is not None and len(cameras) > 1:
         raise ValueError(
-            f'the ground truth on {truth} is that of one camera, but there are {len(cameras)}: '
+            f'the ground truth on {named} is that of one camera, but there are {len(cameras)}: '
             f'choose one of {", ".join(camera.image for camera in cameras)}'
         )
     return cameras
@@ -120,7 +125,7 @@ def _camera(
     beside = f'{folder}/ground_truth'
     if truth is None and beside in topics and topics[beside].type_name == DETECTIONS:
         truth = beside
-    return CameraTopics(image.name, compressed, info, truth)
+    return CameraTopics(image.name, compressed, info, None if truth == NO_TRUTH else truth)
 
 
 def _info(folder: str, topics: Mapping[str, BagTopic]) -> str | None:

@@ -1,17 +1,41 @@
-"""Compressed image messages (JPEG, PNG) to OpenCV images."""
+"""Image messages, compressed (JPEG, PNG) or not, to OpenCV images."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CompressedImage, Image
 
 from smoke_ros.jpeg import decode_jpeg, is_jpeg
-from smoke_ros.ros.images import PACKED, BgrImage, scale_to_8_bits
+from smoke_ros.ros.images import PACKED, BgrImage, image_to_bgr, scale_to_8_bits
+
+#: An image with a shorter side shows nothing that the network could know.
+SMALLEST_IMAGE_PX = 32
 
 #: What a file begins with, what its data begins with, and what follows on that if it is whole.
 _JPEG = (b'\xff\xd8', b'\xff\xda', b'\xff\xd9')
 _PNG = (b'\x89PNG', b'IDAT', b'IEND')
+
+
+def message_to_bgr(message: Image | CompressedImage) -> BgrImage:
+    """Decode an image for the detector, whichever kind of message it is.
+
+    Returns
+    -------
+    (H, W, 3) uint8 in BGR.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be decoded, or is too small to show anything.
+    """
+    image_bgr = image_to_bgr(message) if isinstance(message, Image) else compressed_to_bgr(message)
+    height, width = image_bgr.shape[:2]
+    if min(height, width) < SMALLEST_IMAGE_PX:
+        raise ValueError(
+            f'{width}x{height} pixels are too few, expected at least {SMALLEST_IMAGE_PX} a side'
+        )
+    return image_bgr
 
 
 def compressed_to_bgr(message: CompressedImage) -> BgrImage:

@@ -3,9 +3,9 @@
 A Detection3D has no field for what KITTI's labels say beside the box, and KITTI's evaluation asks
 for: its ``id`` has it, as ``truncation=0.00 occlusion=1 bbox=712.40,143.00,810.73,307.92``. Of
 messages from elsewhere the 2D box and the truncation are worked out from the 3D box. A region that
-is not labelled (DontCare) is a detection of size 0 with its 2D box in the ``id``. That box is in
-the pixels of the image as it was taken, labels are in those of the undistorted one, as detections
-are.
+is not labelled (DontCare), or an object whose 3D box is unknown, is a detection of size 0 with its
+2D box in the ``id``. That box is in the pixels of the image as it was taken, labels are in those
+of the undistorted one, as detections are.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _object_to_message(item: KittiObject, header: Header) -> Detection3DMessage:
     bbox = ','.join(f'{value:.2f}' for value in item.bbox_xyxy_px)
     message = Detection3DMessage(header=header)
     message.id = f'truncation={item.truncation:.2f} occlusion={item.occlusion} bbox={bbox}'
-    if item.class_name != DONT_CARE:
+    if item.has_dimensions:
         box = Box3D(item.location, item.dimensions, item.rotation_y)
         message.bbox.center, message.bbox.size = pose_from_box(box), size_from_box(box)
     result = ObjectHypothesisWithPose()
@@ -95,6 +95,12 @@ def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject 
         observation_angle=box.alpha,
         bbox_xyxy_px=(x1, y1, x2, y2),
     )
+    if not item.has_dimensions:
+        nowhere = dont_care(item.bbox_xyxy_px)
+        item = dataclasses.replace(
+            item, location=nowhere.location, dimensions=nowhere.dimensions,
+            rotation_y=nowhere.rotation_y, observation_angle=nowhere.observation_angle,
+        )  # fmt: skip
     return _undistorted(item, camera)
 
 

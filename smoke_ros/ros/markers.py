@@ -12,7 +12,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smoke_ros.colours import class_colour
-from smoke_ros.data.kitti import DONT_CARE, KittiObject
+from smoke_ros.data.kitti import KittiObject
 from smoke_ros.geometry import BOX_EDGES, CORNER_SIGNS
 from smoke_ros.ros.messages import pose_from_box, size_from_box
 from smoke_ros.structures import Detection3D
@@ -65,7 +65,8 @@ def objects_to_markers(
 ) -> MarkerArray:
     """Make the marker of one image's ground truth: white edges, without faces or text.
 
-    It replaces the one before it, so that none is left over. DontCare has no box and is not shown.
+    It replaces the one before it, so that none is left over. What has no 3D box, such as DontCare,
+    is not shown.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def objects_to_markers(
     lifetime
         Seconds after which a marker that is not renewed disappears; 0 keeps it.
     """
-    shown = [item.corners() for item in objects if item.class_name != DONT_CARE]
+    shown = [item.corners() for item in objects if item.has_dimensions]
     points = [
         Point(x=float(x), y=float(y), z=float(z))
         for corners in shown

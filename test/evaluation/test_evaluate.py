@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from smoke_ros.evaluation import EvaluationConfig, evaluate_frames
@@ -64,6 +66,16 @@ def test_no_frames_at_all():
 def test_frames_have_to_match():
     with pytest.raises(ValueError, match='as many frames, got 2 and 1'):
         evaluate_frames([[], []], [[]])
+
+
+def test_labels_without_a_3d_box_are_told_of(make_object):
+    whole = make_object()
+    flat = make_object(location=(-1000.0,) * 3, dimensions=(-1.0,) * 3)
+    evaluation = evaluate_frames([[whole, flat]], [[dataclasses.replace(whole, score=0.9)]])
+    assert evaluation.classes[0].without_box == 1
+    text = '1 of 2 labelled Car have no 3D box: AP from above and in space counts them as missed'
+    assert any(note.startswith(text) for note in evaluation.notes())
+    assert not any('3D box' in note for note in evaluate_frames([[whole]], [[]]).notes())
 
 
 def test_detections_without_a_2d_box_are_told_of(make_object):

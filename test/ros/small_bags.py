@@ -33,9 +33,12 @@ def picture(number):
 
 def write_small_bag(
     path, count=5, *, cameras=('/front',), storage='mcap', compressed=False, truth=True,
-    spoilt=(), info=True, stamped=True,
+    truth_frame='', spoilt=(), info=True, stamped=True,
 ):  # fmt: skip
-    """Write a bag; images whose numbers are in `spoilt` have too few bytes."""
+    """Write a bag; images whose numbers are in `spoilt` have too few bytes.
+
+    The ground truth is in the frame of the images, or in `truth_frame`.
+    """
     names = {ns: f'{ns}/image_rect' + ('/compressed' if compressed else '') for ns in cameras}
     with BagWriter(path, storage) as bag:
         for ns in cameras:
@@ -59,6 +62,9 @@ def write_small_bag(
                     message = calibration_to_message(Calibration(WIDTH, HEIGHT, K), header)
                     bag.write(f'{ns}/camera_info', message, stamp_ns + DELAY_NS + 1)
                 if truth:
-                    message = objects_to_message([CAR], header)
+                    frame_id = truth_frame or header.frame_id
+                    message = objects_to_message(
+                        [CAR], Header(stamp=header.stamp, frame_id=frame_id)
+                    )
                     bag.write(f'{ns}/ground_truth', message, stamp_ns + DELAY_NS + 2)
     return path

@@ -31,7 +31,10 @@ CAMERAS = {
     'infinite centre': ({'k': k_with(2, math.inf)}, 'warning', 'K must be finite'),
     'negative focal length': ({'k': k_with(4, -50.0)}, 'warning', 'must be positive, got fx'),
     'other aspect': ({'width': 64, 'height': 64}, 'warning', 'the aspect ratios differ'),
-    'no size': ({'width': 0, 'height': 0}, 'warning', 'must be positive, got 0x0'),
+    'no size': (
+        {'width': 0, 'height': 0}, 'warning',
+        'must say the size of the image that it is for, got 0x0 pixels',
+    ),
     'unknown distortion': (
         {'distortion_model': 'fancy', 'd': [0.1] * 5}, 'warning', 'distortion model must be one',
     ),

@@ -17,7 +17,14 @@ from smoke_ros.ros import bag_frames
 from smoke_ros.ros.bag_frames import BagFrames, FrameDecoder, Selection
 from smoke_ros.ros.bags import BagTopic, BagWriter
 from smoke_ros.ros.camera_info import calibration_to_message
-from smoke_ros.ros.camera_topics import CAMERA_INFO, COMPRESSED, DETECTIONS, IMAGE, find_cameras
+from smoke_ros.ros.camera_topics import (
+    CAMERA_INFO,
+    COMPRESSED,
+    DETECTIONS,
+    IMAGE,
+    NO_TRUTH,
+    find_cameras,
+)
 from smoke_ros.ros.ground_truth import objects_to_message
 from smoke_ros.ros.images import bgr_to_image
 from smoke_ros.ros.message_types import type_name
@@ -262,6 +269,14 @@ class TestDiscovery:
     def test_what_is_not_there(self, options, message):
         with pytest.raises(ValueError, match=message):
             self.find({'/x/image': 'image'}, **options)
+
+    def test_ground_truth_can_be_left_out(self):
+        topics = {'/a/image': 'image', '/b/image': 'image', '/a/ground_truth': 'boxes'}
+        assert [each.truth for each in self.find(topics, has_calibration=True)] == [
+            '/a/ground_truth', None,
+        ]  # fmt: skip
+        for camera in self.find(topics, has_calibration=True, truth=NO_TRUTH):
+            assert camera.truth is None
 
     def test_ground_truth_belongs_to_one_camera(self):
         topics = {'/a/image': 'image', '/b/image': 'image', '/labels': 'boxes'}

@@ -38,6 +38,13 @@ def test_labels_come_back_as_they_went_in():
     assert message.detections[1].bbox.size.x == 0.0
 
 
+def test_an_object_without_a_3d_box_stays_one():
+    flat = dataclasses.replace(IGNORED, class_name='Car', truncation=0.0, occlusion=1)
+    message = objects_to_message([flat], Header())
+    assert message.detections[0].bbox.size.x == message.detections[0].bbox.center.position.z == 0.0
+    assert message_to_objects(message, CAMERA) == [flat]
+
+
 def test_no_labels():
     assert message_to_objects(objects_to_message([], Header()), CAMERA) == []
 

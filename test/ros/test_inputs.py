@@ -126,16 +126,15 @@ def test_an_image_out_of_order_costs_none_that_waits(start_node, make):
 def test_a_camera_info_out_of_order_costs_no_image(start_node, make):
     bench = start_node()
     bench.connect()
-    for number in range(5):
-        stamp = 10.0 + 0.1 * number
+    listener = bench.node._streams[0]._inputs
+    for count in range(1, 6):
         # A second publisher, of the same camera infos, is a frame late.
-        bench.infos.publish(make.camera_info(stamp))
-        bench.infos.publish(make.camera_info(stamp - 0.1))
-        late_ns = round(1e9 * (stamp - 0.1))
-        heard = bench.node._streams[0]._inputs._newest_stamp_ns
-        assert bench.wait(lambda: abs(heard.get('/camera_info', 0) - late_ns) < 1e6)
-        bench.images.publish(make.image(stamp))
-        assert bench.wait(lambda: len(bench.detections) == number + 1), stamp
+        now, late = (make.camera_info(10.0 + 0.1 * number) for number in (count, count - 1))
+        bench.infos.publish(now)
+        bench.infos.publish(late)
+        assert bench.wait(lambda late=late: listener._latest_info == late)
+        bench.images.publish(make.image(10.0 + 0.1 * count))
+        assert bench.wait(lambda count=count: len(bench.detections) == count), count
 
 
 def test_an_image_that_waits_while_time_starts_anew_is_counted(start_node, make):

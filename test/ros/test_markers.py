@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from smoke_ros.colours import class_colour
-from smoke_ros.data.kitti import DONT_CARE, KittiObject
+from smoke_ros.data.kitti import KittiObject, dont_care
 from smoke_ros.ros.markers import (
     NAMESPACES,
     delete_all,
@@ -87,7 +89,9 @@ def label(class_name, location):
 
 
 def test_ground_truth_is_one_marker_of_white_edges():
-    objects = [label('Car', (2.0, 1.0, 30.0)), label(DONT_CARE, (-1000.0,) * 3)]
+    region = dont_care((0.0, 0.0, 9.0, 9.0))
+    flat = dataclasses.replace(region, class_name='Car')  # labelled in the image only
+    objects = [label('Car', (2.0, 1.0, 30.0)), region, flat]
     (marker,) = objects_to_markers(objects, HEADER, 1.5).markers
     assert (marker.type, marker.action) == (Marker.LINE_LIST, Marker.ADD)
     assert (marker.color.r, marker.color.g, marker.color.b, marker.color.a) == (1, 1, 1, 1)
@@ -102,7 +106,7 @@ def test_ground_truth_is_one_marker_of_white_edges():
 
 def test_an_image_without_ground_truth_takes_the_last_away():
     markers = [objects_to_markers(objects, HEADER, 0.0).markers[0] for objects in (
-        [label('Car', (2.0, 1.0, 30.0))], [label(DONT_CARE, (-1000.0,) * 3)],
+        [label('Car', (2.0, 1.0, 30.0))], [dont_care((0.0, 0.0, 9.0, 9.0))],
     )]  # fmt: skip
     assert [marker.action for marker in markers] == [Marker.ADD, Marker.DELETE]
     assert (markers[0].ns, markers[0].id) == (markers[1].ns, markers[1].id)

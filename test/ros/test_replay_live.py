@@ -34,10 +34,15 @@ from smoke_ros.ros.stamps import stamp_message
 FAKE_NODE = Path(__file__).parent / 'fake_node.py'
 
 
-def play(bag, out, kind='fake', rate=1.0, parameters=None, params_file=None, **options):
+def play(
+    bag, out, kind='fake', rate=1.0, parameters=None, params_file=None, *, keep_finished=False,
+    **options,
+):  # fmt: skip
     command = (sys.executable, str(FAKE_NODE), kind)
     live = LiveOptions(rate, '', 'cpu', parameters or {}, params_file, command)
-    return replay_live(ReplayRequest(bag=bag, out=out, **options), live)
+    return replay_live(
+        ReplayRequest(bag=bag, out=out, **options), live, keep_finished=keep_finished
+    )
 
 
 def frames(out):
@@ -70,13 +75,17 @@ def test_what_a_vehicle_would_get(tmp_path, ros_domain):
     assert len(messages) == len(processed)
     # Times are the bag's: behind the reception of the image, and long before the wall's.
     assert BEGIN_NS + DELAY_NS < messages[0].stamp_ns < messages[-1].stamp_ns < 100 * 10**9
+    # The same, for one of many that go on, is done; another one is not.
+    assert play(tmp_path / 'in', tmp_path / 'out', 'no such kind', keep_finished=True) == run
+    with pytest.raises(ValueError, match=r'another options \(rate was 1\.0, is 2\.0\)'):
+        play(tmp_path / 'in', tmp_path / 'out', rate=2.0, keep_finished=True)
 
 
 def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, ros_domain):
     write_small_bag(tmp_path / 'in', 12)
     (tmp_path / 'node.yaml').write_text(
         'smoke_node: {ros__parameters: {cameras: [front, left], score_threshold: 0.7,'
-        ' qos_reliability: reliable}}\n'
+        ' max_detections: 3, input_height: 448, rectification: raw, qos_reliability: reliable}}\n'
     )
     everything = ['Car', 'Pedestrian']
     for number, (asked, names) in enumerate([
@@ -86,8 +95,12 @@ def test_a_file_of_parameters_counts_where_nothing_else_was_asked_for(tmp_path, 
         out = tmp_path / f'out{number}'
         run = play(tmp_path / 'in', out, parameters=asked, params_file=tmp_path / 'node.yaml')
         assert run.counts['processed'] >= 6
-        assert run.options['score_threshold'] == asked.get('score_threshold')
-        assert run.options['class_thresholds'] == plain(asked.get('class_thresholds'))
+        in_force = {'score_threshold': 0.7, 'class_thresholds': [''], **plain(asked)}
+        assert {name: run.options[name] for name in in_force} == in_force
+        assert run.options['max_detections'] == 3 and run.options['input_size'] == [0, 448]
+        assert run.options['parameters'] == {
+            'cameras': ['front', 'left'], 'qos_reliability': 'reliable',
+        }  # fmt: skip
         found = [r.detections for r in frames(out) if r.status == 'processed']
         assert {tuple(d.class_name for d in each) for each in found} == {tuple(names)}
 

@@ -317,6 +317,14 @@ def test_boxes_that_are_left_over_are_deleted_in_the_output_bag(tmp_path):
     assert actions == [[Marker.ADD] * 4, [Marker.DELETE] * 4]
 
 
+def test_images_that_are_too_small_for_the_node_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr('small_bags.WIDTH', 16)
+    monkeypatch.setattr('small_bags.HEIGHT', 12)
+    write_small_bag(tmp_path / 'in', 1)
+    assert replay(tmp_path / 'in', tmp_path / 'out').counts == {'failed': 1}
+    assert '16x12 pixels are too few' in frames(tmp_path / 'out')[0].reason
+
+
 def test_a_damaged_bag_yields_what_can_be_read(tmp_path):
     write_small_bag(tmp_path / 'in', 40)
     (file,) = (tmp_path / 'in').glob('*.mcap')
@@ -369,6 +377,16 @@ class TestLabels:
         replay(tmp_path / 'in', tmp_path / 'out', labels=labels, calibration=calibration)
         (label,) = frames(tmp_path / 'out')[0].ground_truth
         assert label.location == pytest.approx((10 / 50, 1.0, 20.0))
+
+    def test_stand_for_a_ground_truth_that_cannot_be_used(self, tmp_path):
+        labels = self.write(tmp_path / 'labels', ['000000', '000001', '000002'])
+        write_small_bag(tmp_path / 'in', 3, truth_frame='map')
+        run = replay(tmp_path / 'in', tmp_path / 'out', labels=labels)
+        assert run.counts == {'processed': 3} and not run.problems
+        run = replay(tmp_path / 'in', tmp_path / 'without', truth_topic='none')
+        assert run.counts == {'processed': 3} and not run.problems
+        assert [record.ground_truth for record in frames(tmp_path / 'without')] == [None] * 3
+        assert replay(tmp_path / 'in', tmp_path / 'with').counts == {'failed': 3}
 
     def test_of_no_image_are_a_problem(self, tmp_path):
         labels = self.write(tmp_path / 'labels', ['000003', '000004'])
@@ -561,9 +579,11 @@ class TestCommand:
         """Do live replays without a node; what each was asked for is noted."""
         asked = []
 
-        def play(request, live, *, overwrite):
+        def play(request, live, **how):
             asked.append(live)
-            return replay_offline(request, GreyDetector(), overwrite=overwrite)
+            if request.bag.name == 'dying':
+                raise RuntimeError('the node has ended with exit code 9')
+            return replay_offline(request, GreyDetector(), **how)
 
         monkeypatch.setattr('smoke_ros.ros.node_process.isolate', lambda: None)
         monkeypatch.setattr('smoke_ros.ros.replay.live.replay_live', play)
@@ -580,6 +600,18 @@ class TestCommand:
         assert [len(frames(tmp_path / 'out' / name)) for name in 'ab'] == [2, 2]
         assert (tmp_path / 'out/report.html').is_file()
         alone = (tmp_path / 'broken', '--out', tmp_path / 'alone', '--live')
+        assert self.replay(*alone) == cli.EXIT_BAD_INPUT
+
+    @pytest.mark.usefixtures('played')
+    def test_of_several_bags_played_live_the_node_ends_at_one(self, tmp_path, caplog):
+        bags = [write_small_bag(tmp_path / name, 2) for name in ('a', 'dying', 'z')]
+        for _ in range(2):  # the same command goes on
+            caplog.clear()
+            assert self.replay(*bags, '--out', tmp_path / 'out', '--live') == 1
+            assert f'{bags[1]}: the node has ended with exit code 9' in caplog.text
+            assert [len(frames(tmp_path / 'out' / name)) for name in 'az'] == [2, 2]
+        assert (tmp_path / 'out/report.html').is_file()
+        alone = (bags[1], '--out', tmp_path / 'alone', '--live')
         assert self.replay(*alone) == cli.EXIT_BAD_INPUT
 
     @pytest.mark.parametrize(

@@ -284,9 +284,11 @@ def _replay_live(args: argparse.Namespace, requests: list[ReplayRequest]) -> lis
 
     def replay(request: ReplayRequest) -> None:
         try:
-            replay_live(request, live, overwrite=args.overwrite)
+            keep = len(requests) > 1
+            replay_live(request, live, overwrite=args.overwrite, keep_finished=keep)
         except RuntimeError as error:
-            raise OSError(f'{request.bag}: {error}') from error
+            # Of several bags, it stops no other.
+            raise ValueError(str(error)) from error
 
     return _one_by_one(requests, replay)
 

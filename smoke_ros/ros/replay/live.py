@@ -17,10 +17,11 @@ from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from smoke_ros.calibration import is_ros_calibration
+from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.options import plain
 from smoke_ros.replay.records import LIVE, LoadSample, RunRecord
 from smoke_ros.ros.bags import BagMessage, BagTopic, BagWriter
-from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
+from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.message_types import MessageClass
 from smoke_ros.ros.node_interface import DETECTIONS, DIAGNOSTICS, MARKERS, NODE
 from smoke_ros.ros.node_process import FINISH_LIMIT_S, LOG_FILE, SMOKE_NODE, NodeProcess
@@ -81,13 +82,15 @@ class LiveOptions:
 
 
 def replay_live(
-    request: ReplayRequest, live: LiveOptions, *, overwrite: bool = False
-) -> RunRecord:
+    request: ReplayRequest, live: LiveOptions, *, overwrite: bool = False,
+    keep_finished: bool = False,
+) -> RunRecord:  # fmt: skip
     """Play a bag into the node and record what a vehicle would get from it.
 
     The node runs as a process of its own, with ``use_sim_time``; ROS_DOMAIN_ID and the like are
     those of the environment. The latency of a frame is what the recording says lay between its
-    stamp and its arrival, and the wall time from then to the arrival of its detections here.
+    stamp and its arrival, and the wall time from then to the arrival of its detections here. With
+    `keep_finished` a replay that is there already, finished, is left as it is, for one of many.
 
     Raises
     ------
@@ -101,21 +104,19 @@ def replay_live(
     check_rate(live.rate)
     if request.selection.stride != 1:
         raise ValueError('stride must be 1 in a live replay: a camera leaves out no image')
-    if live.params_file is not None:
-        read_parameters(live.params_file, NODE)  # else the node would pass over it
+    options = _options(request, live)
     with TolerantBag(request.bag) as bag:
         camera = _only_camera(bag, request)
         # Before the bag is played, which may take hours.
         labels = None if request.labels is None else LabelFolder(request.labels)
-        options = {
-            **request.options(),
-            'score_threshold': live.parameters.get('score_threshold'),
-            'class_thresholds': plain(live.parameters.get('class_thresholds')),
-            'rate': live.rate,
-            'params_file': optional_text(live.params_file),
-        }
         run = describe_run(LIVE, request, {'name': live.model}, live.device, [camera.image])
-        run = begin(request.out, dataclasses.replace(run, options=options), overwrite=overwrite)
+        run = begin(
+            request.out, dataclasses.replace(run, options=options), overwrite=overwrite,
+            keep_finished=keep_finished,
+        )  # fmt: skip
+        if run.ended:
+            logger.info('%s: done before', request.out)
+            return run
         if frames_path(request.out).exists():
             raise FileExistsError(
                 f'{request.out} holds a live run that was cut off, which cannot be resumed: '
@@ -144,11 +145,34 @@ def replay_live(
         )
 
 
+def _options(request: ReplayRequest, live: LiveOptions) -> dict[str, Any]:
+    """Return what decides on the result, as the node takes it.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no file of parameters where there should be one, or it has none of the node's.
+    """
+    in_file = {} if live.params_file is None else read_parameters(live.params_file, NODE)
+    defaults = plain(dataclasses.asdict(DetectorConfig()))
+    asked = {**defaults, **in_file, **plain(live.parameters)}
+    options = request.options()
+    others = in_file.keys() - options.keys() - {'input_width', 'input_height'}
+    return {
+        **options,
+        **{name: asked[name] for name in options if name in defaults},
+        'input_size': [asked['input_width'], asked['input_height']],
+        'model': live.model,
+        'device': live.device,
+        'rate': live.rate,
+        'params_file': optional_text(live.params_file),
+        # Two files of one name need not say the same.
+        'parameters': {name: in_file[name] for name in sorted(others)},
+    }
+
+
 def _only_camera(bag: TolerantBag, request: ReplayRequest) -> CameraTopics:
-    cameras = find_cameras(
-        bag.topics, chosen=request.topics, truth=request.truth_topic,
-        has_calibration=request.calibration is not None,
-    )  # fmt: skip
+    cameras = request.cameras(bag)
     if len(cameras) > 1:
         raise ValueError(
             f'the node takes one camera, the bag has {len(cameras)}: choose one with --topics, of '

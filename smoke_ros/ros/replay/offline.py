@@ -23,7 +23,7 @@ from smoke_ros.replay.records import (
 )
 from smoke_ros.replay.thumbnails import Thumbnails
 from smoke_ros.ros.bag_frames import BagFrame, BagFrames, DecodedFrame, FrameDecoder
-from smoke_ros.ros.camera_topics import CameraTopics, find_cameras
+from smoke_ros.ros.camera_topics import CameraTopics
 from smoke_ros.ros.replay.frame_records import (
     begin_record,
     check_labels,
@@ -65,10 +65,7 @@ def replay_offline(
         If the folder holds something else.
     """
     with TolerantBag(request.bag) as bag:
-        cameras = find_cameras(
-            bag.topics, chosen=request.topics, truth=request.truth_topic,
-            has_calibration=request.calibration is not None,
-        )  # fmt: skip
+        cameras = request.cameras(bag)
         labels = None if request.labels is None else _labels(request, cameras)
         topics = [camera.image for camera in cameras]
         model = {

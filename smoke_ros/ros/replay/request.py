@@ -11,6 +11,8 @@ from smoke_ros.config.detector import DetectorConfig
 from smoke_ros.config.report import ReportConfig
 from smoke_ros.data.drives import check_calibration
 from smoke_ros.ros.bag_frames import Selection
+from smoke_ros.ros.camera_topics import NO_TRUTH, CameraTopics, find_cameras
+from smoke_ros.ros.tolerant_bag import TolerantBag
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ReplayRequest:
     calibration, rectification
         As :class:`bag_frames.FrameDecoder` takes them.
     labels
-        A folder of KITTI label files in place of a topic with ground truth.
+        A folder of KITTI label files in place of the ground truth in the bag.
     annotated
         Whether the output bag gets the annotated images too.
     rerun
@@ -52,13 +54,23 @@ class ReplayRequest:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
 
     def __post_init__(self) -> None:
-        if self.labels is not None and self.truth_topic is not None:
+        if self.labels is not None and self.truth_topic not in (None, NO_TRUTH):
             raise ValueError(
                 f'ground truth must come from one place, got the topic {self.truth_topic} and the '
                 f'folder {self.labels}'
             )
         if self.calibration is not None:
             check_calibration(self.calibration)
+
+    def cameras(self, bag: TolerantBag) -> list[CameraTopics]:
+        """Find the cameras of a bag; see :func:`camera_topics.find_cameras` for its errors.
+
+        Where there are labels, a ground truth in the bag that cannot be used must not cost frames.
+        """
+        return find_cameras(
+            bag.topics, chosen=self.topics, has_calibration=self.calibration is not None,
+            truth=self.truth_topic if self.labels is None else NO_TRUTH,
+        )  # fmt: skip
 
     def options(self) -> dict[str, Any]:
         """Return what decides on the result, for the record of the run."""

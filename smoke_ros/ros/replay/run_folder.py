@@ -17,6 +17,7 @@ import torch
 from smoke_ros import __version__
 from smoke_ros.replay.records import (
     FRAMES_FILE,
+    LIVE,
     RUN_FILE,
     RunRecord,
     read_run,
@@ -107,7 +108,9 @@ def begin(
             'a new one give another folder, or --overwrite'
         )
     what = 'a finished' if before.ended else 'an interrupted'
-    for name in IDENTITY:
+    # What ran is known at the end of a live run; what was asked for is among its options.
+    unknown = ('model', 'device', 'engine') if run.mode == LIVE else ()
+    for name in (each for each in IDENTITY if each not in unknown):
         old, new = getattr(before, name), getattr(run, name)
         if old != new:
             raise ValueError(
