@@ -30,6 +30,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # of a full disk, Python says no more than that it is
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

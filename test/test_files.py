@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -31,6 +32,17 @@ def test_after_an_error_the_old_file_stands(tmp_path):
         raise RuntimeError('no')
     assert path.read_text() == 'old'
     assert [p.name for p in tmp_path.iterdir()] == ['a.txt']
+
+
+def test_a_full_disk_is_said_with_the_file(tmp_path):
+    with (
+        pytest.raises(OSError, match=r'No space left on device.*a\.txt'),
+        replacing(tmp_path / 'a.txt'),
+    ):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    with pytest.raises(OSError, match=r'^of our own$'), replacing(tmp_path / 'a.txt'):
+        raise OSError('of our own')
+    assert not list(tmp_path.iterdir())
 
 
 def test_others_may_read_what_is_written(tmp_path, monkeypatch):

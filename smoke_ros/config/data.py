@@ -140,11 +140,17 @@ class DataConfig:
             raise ValueError('give both crop_width and crop_height, or neither')
         check_ranges(self, 'crop', 'gamma')
         for name in ('max_shift', 'max_scale'):
-            if 0.0 < getattr(self, name) < SHIFT_SCALE_STEP:
+            steps = getattr(self, name) / SHIFT_SCALE_STEP
+            if abs(steps - round(steps)) > 1e-6:
                 raise ValueError(
-                    f'{name} must be 0 or at least {SHIFT_SCALE_STEP}, in steps of which images '
+                    f'{name} must be a multiple of {SHIFT_SCALE_STEP}, in steps of which images '
                     f'are moved and scaled, got {getattr(self, name):g}'
                 )
+        if not self.crop_low and (self.crop_width or self.crop_high != 1.0):
+            raise ValueError(
+                'crop_width, crop_height and crop_high are those of windows, which crop_low 0 '
+                'does not cut: set that, too'
+            )
         if self.crop_low and not self.shift_scale_regression:
             raise ValueError(
                 'crop_low makes every sample a window, of which the heatmap alone learns without '

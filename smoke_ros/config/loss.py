@@ -66,3 +66,15 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.heading_scale and not self.heading_weight:
+            raise ValueError(
+                f'heading_scale {self.heading_scale:g} is that of a loss whose factor, '
+                'heading_weight, is 0: set that, too'
+            )
+        if self.regression != 'disentangled' and (
+            self.dimensions_weight != 1.0 or self.relative_location
+        ):
+            raise ValueError(
+                'dimensions_weight and relative_location are for regression disentangled, got '
+                f'{self.regression}'
+            )

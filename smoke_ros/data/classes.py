@@ -120,8 +120,12 @@ def check_classes(
                 f' that most_occluded {config.most_occluded} and most_truncated '
                 f'{config.most_truncated:g} let be learnt'
             )
+        if config.smallest_height > 0.0:
+            boxes += f', {config.smallest_height:g} px high in the input (smallest_height)'
         raise ValueError(
-            f'{config.root}: no {", ".join(missing)} is labelled with {boxes}; the labels have '
-            f'{found}: take it out of the classes, or name in class_map what the labels call it'
+            f'{config.root}: no {", ".join(missing)} is labelled with {boxes}, and with its '
+            f'keypoint within an input of {model.input_width}x{model.input_height} px; the labels '
+            f'have {found}: take it out of the classes, or name in class_map what the labels call '
+            'it; or are the calibrations those of another size of image?'
         )
     return objects

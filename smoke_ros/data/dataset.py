@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from smoke_ros.data.distractors import add_distractors
 from smoke_ros.data.kitti import KittiObject
 from smoke_ros.data.layout import UNREADABLE, KittiFolder
 from smoke_ros.data.shadows import add_shadows
-from smoke_ros.data.targets import Targets, make_targets
+from smoke_ros.data.targets import Targets, View, make_targets
 from smoke_ros.overlap import share_inside_2d
 from smoke_ros.preprocess import (
     Image,
@@ -111,8 +112,9 @@ class KittiDataset(Dataset[Sample]):
     label_counts
         How often each name stands in their labels.
     box_counts
-        How often so that they can be learnt: with a 3D box in front of the camera, and all that
-        :func:`smoke_ros.data.classes.may_be_learnt` asks for.
+        How often so that they can be learnt: with all that
+        :func:`smoke_ros.data.classes.may_be_learnt` asks for, large enough and with a keypoint
+        within the input, or within the image where windows are cut from it.
 
     Raises
     ------
@@ -130,13 +132,31 @@ class KittiDataset(Dataset[Sample]):
         self._epoch = 0
         self.frames, self.label_counts, self.box_counts = readable_frames(
             self.folder, self.folder.frames(config.split), strict=config.strict,
-            counts_box=lambda item: may_be_learnt(item, config, model),
+            select=self._select_learnt,
         )  # fmt: skip
         # Shared with the worker processes, each of which may come upon a damaged image.
         self._damaged = torch.zeros(len(self.frames), dtype=torch.bool).share_memory_()
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def _select_learnt(
+        self, objects: Iterable[KittiObject], camera: CameraModel
+    ) -> list[KittiObject]:
+        """Return the objects that are learnt where they look largest, whatever their classes."""
+        geometry = self._closest_geometry((camera.width, camera.height))
+        view = View(camera, geometry, self.model, self.config.keypoint_overlap)
+        return [each for each in objects if not self._is_hard(each, geometry) and view.shows(each)]
+
+    def _closest_geometry(self, image_size: tuple[int, int]) -> InputGeometry:
+        """Return the input that shows a whole image: windows may be anywhere within it."""
+        input_size = (self.model.input_width, self.model.input_height)
+        if not self.config.crop_low:
+            return InputGeometry.centred(image_size, input_size)
+        width, height = image_size
+        scale = (self.config.crop_width or input_size[0]) / (self.config.crop_low * width)
+        whole = (math.ceil(scale * width), math.ceil(scale * height))
+        return InputGeometry.centred(image_size, whole, scale)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose variations are made, in this process."""
@@ -222,18 +242,23 @@ class KittiDataset(Dataset[Sample]):
         learnt, ignored = [], []
         for item in objects:
             meaning = self._meanings.get(item.class_name, BACKGROUND)
-            height_px = geometry.scale * (item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1])
-            # What is there is no background, though its 3D box be unknown.
-            is_hard = (
-                not may_be_learnt(item, self.config, self.model)
-                or height_px < self.config.smallest_height
-                or part_outside(item, geometry) > self.config.most_truncated
-            )
-            if meaning == IGNORE or (is_hard and meaning != BACKGROUND):
+            if meaning == BACKGROUND:
+                continue
+            if meaning == IGNORE or self._is_hard(item, geometry):
+                # What is there is no background, though its 3D box be unknown.
                 ignored.append(item.bbox_xyxy_px)
-            elif meaning != BACKGROUND:
+            else:
                 learnt.append(dataclasses.replace(item, class_name=meaning))
         return learnt, ignored
+
+    def _is_hard(self, item: KittiObject, geometry: InputGeometry) -> bool:
+        """Return whether an object is not to be learnt where it is seen like this."""
+        height_px = geometry.scale * max(item.bbox_xyxy_px[3] - item.bbox_xyxy_px[1], 0.0)
+        return (
+            not may_be_learnt(item, self.config, self.model)
+            or height_px < self.config.smallest_height
+            or part_outside(item, geometry) > self.config.most_truncated
+        )
 
 
 def part_outside(item: KittiObject, geometry: InputGeometry) -> float:
@@ -254,14 +279,14 @@ def _in_input(item: KittiObject, geometry: InputGeometry) -> FloatArray:
 
 def readable_frames(
     folder: KittiFolder, frames: Sequence[str], *, strict: bool,
-    counts_box: Callable[[KittiObject], bool] = lambda item: item.has_box,
+    select: Callable[[Sequence[KittiObject], CameraModel], Sequence[KittiObject]] | None = None,
 ) -> tuple[tuple[str, ...], Counter[str], Counter[str]]:  # fmt: skip
     """Look through labels and calibrations; images need only be there.
 
     Returns
     -------
-    The frames that can be read, and how often each name stands in their labels, at all and where
-    ``counts_box`` says that the box counts; those with a 3D box do.
+    The frames that can be read, and how often each name stands in their labels, at all and among
+    the objects that ``select`` returns of a frame's (all, where it is None).
 
     Raises
     ------
@@ -276,7 +301,7 @@ def readable_frames(
     for frame in tqdm(frames, desc='reading labels', unit=' files', leave=False, disable=None):
         try:
             items = folder.labels(frame)
-            folder.camera(frame, folder.image_size(frame))
+            camera = folder.camera(frame, folder.image_size(frame))
         except UNREADABLE as error:
             if strict:
                 raise
@@ -284,7 +309,8 @@ def readable_frames(
             continue
         readable.append(frame)
         counts.update(item.class_name for item in items)
-        boxes.update(item.class_name for item in items if counts_box(item))
+        selected = items if select is None else select(items, camera)
+        boxes.update(item.class_name for item in selected)
     if troubles:
         rest = '' if len(troubles) <= MOST_NAMED else f'; and {len(troubles) - MOST_NAMED} more'
         logger.warning(

@@ -86,8 +86,16 @@ def measure(
     Raises
     ------
     ValueError
-        If a class has no object; names those that the labels have.
+        If a class has no object, or a name is called what is no class; names those that there
+        are.
     """
+    known = {*classes, BACKGROUND, IGNORE}
+    lost = [f'{name}={to}' for name, to in (merged or {}).items() if to not in known]
+    if classes and lost:
+        raise ValueError(
+            f'{", ".join(lost)}: expected the name of a class that is measured '
+            f'({", ".join(classes)}), {BACKGROUND} or {IGNORE}'
+        )
     objects: dict[str, list[KittiObject]] = defaultdict(list)
     focal = []
     for frame in frames:

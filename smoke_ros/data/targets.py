@@ -120,7 +120,7 @@ def make_targets(
     min_overlap
         Of boxes a Gaussian's radius apart.
     """
-    view = _View(camera, geometry, model, min_overlap)
+    view = View(camera, geometry, model, min_overlap)
     located = [(slot, item, view.locate(item)) for slot, item in enumerate(objects)]
     visible = [(slot, item, where) for slot, item, where in located if where is not None]
     heatmap = np.zeros((len(model.classes), *view.shape), dtype=np.float32)
@@ -151,8 +151,14 @@ class _Keypoint:
     box_feat: FloatArray
 
 
-class _View:
-    """The feature map of one image, and how the camera's world is seen on it."""
+class View:
+    """The feature map of one image, and how the camera's world is seen on it.
+
+    Parameters
+    ----------
+    camera, geometry, model, min_overlap
+        As :func:`make_targets` takes them.
+    """
 
     def __init__(
         self, camera: CameraModel, geometry: InputGeometry, model: ModelConfig, min_overlap: float
@@ -166,20 +172,30 @@ class _View:
 
     def locate(self, item: KittiObject) -> _Keypoint | None:
         """Return an object's place on the feature map, None where it has no keypoint there."""
-        if not item.has_box:
+        found = self._find(item)
+        if found is None:
             return None
+        point, centre, box = found
         location, dimensions = np.asarray(item.location), np.asarray(item.dimensions)
-        centre = self._feature(project(self._camera.K, location, self.offset))
-        box = self._visible_box(item.bbox_xyxy_px)
-        point = self._point(centre, box)
-        if point is None:
-            return None
         width, height = self._extent(
             box_corners(location, dimensions, np.asarray(item.rotation_y))
         )
         keypoint = (int(point[0]), int(point[1]))
         radius = gaussian_radius(height, width, self._min_overlap)
         return _Keypoint(keypoint, radius, centre, box)
+
+    def shows(self, item: KittiObject) -> bool:
+        """Return whether an object has a keypoint on the feature map."""
+        return self._find(item) is not None
+
+    def _find(self, item: KittiObject) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+        """Return an object's keypoint, the projection of its centre and its visible 2D box."""
+        if not item.has_box:
+            return None
+        centre = self._feature(project(self._camera.K, np.asarray(item.location), self.offset))
+        box = self._visible_box(item.bbox_xyxy_px)
+        point = self._point(centre, box)
+        return None if point is None else (point, centre, box)
 
     def _extent(self, corners: FloatArray) -> FloatArray:
         """Return the width and height of a box's corners (8, 3), cut at the map."""

@@ -124,6 +124,11 @@ def read_batches(loader: DataLoader[Any]) -> Iterator[Any]:
     """Yield a loader's batches; what a worker raises is raised here in its own words.
 
     PyTorch puts the worker's traceback into the message, which is to be one sentence.
+
+    Raises
+    ------
+    OSError
+        If the workers have no shared memory left to pass on what they read.
     """
     try:
         yield from loader
@@ -133,6 +138,13 @@ def read_batches(loader: DataLoader[Any]) -> Iterator[Any]:
         if not (text.startswith('Caught ') and name in text):
             raise
         raise type(error)(text.rpartition(name)[2].strip()) from None
+    except RuntimeError as error:
+        if 'shared memory' not in str(error):  # as where a signal has ended a worker
+            raise
+        raise OSError(
+            'the processes that read images find no shared memory: give them more (docker run '
+            '--shm-size=8g), or set training.workers lower'
+        ) from error
 
 
 def loader_options(workers: int, device: torch.device) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class RunLog:
         for name in (TRAINING_CSV, VALIDATION_CSV):
             _drop_after(folder / name, first)
         self._tensorboard = _open_tensorboard(folder, first) if tensorboard else None
+        self._has_gaps = False
 
     def training(self, iteration: int, values: Values) -> None:
         """Write a line of losses and rates."""
@@ -49,6 +50,18 @@ class RunLog:
         self._write(VALIDATION_CSV, iteration, values)
 
     def _write(self, name: str, iteration: int, values: Values) -> None:
+        try:
+            self._add(name, iteration, values)
+        except OSError as error:
+            # Checkpoints are what counts; where there is no room for them either, they say so.
+            if not self._has_gaps:
+                logger.warning(
+                    '%s cannot be written (%s): from step %d on the curves have gaps',
+                    self._folder / name, error.strerror or error, iteration,
+                )  # fmt: skip
+            self._has_gaps = True
+
+    def _add(self, name: str, iteration: int, values: Values) -> None:
         _append(self._folder / name, {'iteration': iteration, **values})
         if self._tensorboard is not None:
             group = Path(name).stem

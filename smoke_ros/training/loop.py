@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -170,6 +171,12 @@ class _Run:
                 f'saw it are in {path}; look for labels that are wrong; or lower the learning '
                 f'rate or clip gradients, and start {again}'
             ) from error
+        except torch.cuda.OutOfMemoryError as error:
+            raise OSError(
+                f'after {self._progress.iteration} steps: the memory of {self._processes.device} '
+                f'does not suffice ({str(error).partition(".")[0]}): divide a step into more '
+                'passes with training.accumulate, or lower training.batch_size'
+            ) from error
         self._progress.iteration += 1
         self._reports.append(report)
         if self._is_due(self._config.log_every):
@@ -273,4 +280,7 @@ def _check_agreement(job: Job, progress: Progress, processes: Processes) -> None
 def _choose_arithmetic(config: TrainingConfig) -> None:
     """Choose between speed and the same bits each time; only GPUs have both."""
     torch.backends.cudnn.benchmark = not config.deterministic
+    if config.deterministic:
+        # Some versions of PyTorch refuse matrix products on a GPU otherwise.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     torch.use_deterministic_algorithms(config.deterministic)

@@ -26,8 +26,10 @@ OTHER_OVERLAP = 0.5
 
 #: Options that a run may have otherwise when it is resumed: they do not change what is learnt.
 CHANGEABLE = frozenset({
-    'data.root', 'validation.root', 'training.workers', 'training.log_every',
-    'training.checkpoint_every', 'training.validate_every', 'training.tensorboard',
+    # Which frames are learnt from is held against the checkpoint's list of their names.
+    'data.root', 'data.split', 'validation.root', 'validation.split', 'training.workers',
+    'training.log_every', 'training.checkpoint_every', 'training.validate_every',
+    'training.tensorboard',
     # It follows from the data's.
     'model.focal_tolerance',
     # They have done their work.

@@ -217,6 +217,46 @@ def test_what_is_always_ignored_does_not_count_as_labelled(kitti_root, words, op
             check_classes(dataset.config, dataset.model, dataset.label_counts, dataset.box_counts)
 
 
+#: Windows of half the width of the image.
+HALVES = {'crop_low': 0.5, 'shift_scale_regression': True}
+
+
+@pytest.mark.parametrize(
+    ('options', 'counted'),
+    [
+        ({'smallest_height': 30.0}, {'Car': 2, 'Cyclist': 1, 'Pedestrian': 1, 'Van': 1}),
+        ({'smallest_height': 31.0}, {'Cyclist': 1}),
+        # A window of half the width shows everything twice as large.
+        ({'smallest_height': 60.0, **HALVES}, {'Car': 2, 'Cyclist': 1, 'Pedestrian': 1, 'Van': 1}),
+        ({'smallest_height': 61.0, **HALVES}, {'Cyclist': 1}),
+        ({'smallest_height': 61.0, **HALVES, 'crop_width': 128, 'crop_height': 32}, {}),
+    ],
+)  # fmt: skip
+def test_what_is_too_small_wherever_it_is_seen_does_not_count(kitti_root, options, counted):
+    dataset = make_dataset(kitti_root, training=False, **options)
+    assert dataset.box_counts == counted
+    if 'Car' not in counted:
+        with pytest.raises(ValueError, match=r'no Car, .* px high in the input .smallest_height'):
+            check_classes(dataset.config, dataset.model, dataset.label_counts, dataset.box_counts)
+
+
+def test_what_another_calibration_moves_out_of_the_input_does_not_count(kitti_root):
+    for path in (kitti_root / 'training/calib').iterdir():
+        path.write_text('P2: 600 0 384 5 0 600 120 0 0 0 1 0\n')  # of images three times as large
+    dataset = make_dataset(kitti_root, training=False)
+    assert not dataset.box_counts
+    with pytest.raises(ValueError, match=r'an input of 256x96 px; .* another size of image'):
+        check_classes(dataset.config, dataset.model, dataset.label_counts, dataset.box_counts)
+
+
+def test_a_2d_box_upside_down_is_none_at_all(kitti_root):
+    path = kitti_root / 'training/label_2/a.txt'
+    words = path.read_text().split()
+    words[5], words[7] = words[7], words[5]
+    path.write_text(' '.join(words) + '\n')
+    assert make_dataset(kitti_root, training=False)[0].targets.present.sum() == 1
+
+
 def test_an_object_known_in_the_image_alone_is_no_background(kitti_root):
     path = kitti_root / 'training/label_2/a.txt'
     words = path.read_text().splitlines()[0].split()
@@ -368,8 +408,15 @@ def test_a_loop_over_the_samples_ends(kitti_root):
 
 
 @pytest.mark.parametrize('name', ['max_shift', 'max_scale'])
-def test_shifts_and_scales_below_their_step_would_do_nothing(name):
-    for value in (0.0, 0.1, 0.25):
+def test_shifts_and_scales_are_made_in_steps(name):
+    for value in (0.0, 0.1, 0.3):
         assert getattr(DataConfig(**{name: value}), name) == value
-    with pytest.raises(ValueError, match=rf'{name} must be 0 or at least 0\.1.*got 0\.05'):
-        DataConfig(**{name: 0.05})
+    for value in (0.05, 0.25):
+        with pytest.raises(ValueError, match=rf'{name} must be a multiple of 0\.1.*got {value}'):
+            DataConfig(**{name: value})
+
+
+@pytest.mark.parametrize('options', [{'crop_high': 0.5}, {'crop_width': 64, 'crop_height': 32}])
+def test_windows_need_their_size(options):
+    with pytest.raises(ValueError, match=r'those of windows, which crop_low 0 does not cut'):
+        DataConfig(**options)

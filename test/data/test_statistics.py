@@ -48,6 +48,16 @@ def test_a_class_that_is_not_there(kitti_root):
         measure(folder, folder.frames(), ['Bus'])
 
 
+def test_a_name_that_is_counted_as_what_is_not_measured(kitti_root):
+    folder = KittiFolder(kitti_root)
+    merged = {'Van': 'Carr', 'Cyclist': 'ignore'}
+    with pytest.raises(ValueError, match=r'^Van=Carr: expected the name .* \(Car\), background'):
+        measure(folder, folder.frames(), ['Car'], merged)
+    # Where all names are measured, it makes a class.
+    names = [part.name for part in measure(folder, folder.frames(), merged=merged).classes]
+    assert names == ['Car', 'Carr', 'Pedestrian']
+
+
 def test_objects_without_a_box_count_but_are_not_measured(kitti_root):
     label = kitti_root / 'training/label_2/c.txt'
     label.write_text('Car 0 0 0 1 1 9 9 -1 -1 -1 -1000 -1000 -1000 0\n')

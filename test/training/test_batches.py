@@ -9,7 +9,7 @@ import torch
 
 from smoke_ros.config.training import TrainingConfig
 from smoke_ros.errors import KittiFormatError
-from smoke_ros.training.batches import PlaceSampler, training_batches
+from smoke_ros.training.batches import PlaceSampler, read_batches, training_batches
 from smoke_ros.training.processes import Processes
 
 CPU = torch.device('cpu')
@@ -130,6 +130,23 @@ def test_a_damaged_file_is_told_of_in_one_sentence(workers):
     batches = training_batches(Damaged(7), list, config, Processes(CPU))
     with pytest.raises(KittiFormatError, match=r'^b\.png: expected an image, it is damaged$'):
         next(batches)
+
+
+@pytest.mark.parametrize(
+    ('text', 'error', 'message'),
+    [
+        ('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that '
+         "dataloader's workers are out of shared memory.", OSError, 'docker run --shm-size=8g'),
+        ('DataLoader worker (pid 7) is killed by signal: Terminated.', RuntimeError, 'Terminated'),
+    ],
+)  # fmt: skip
+def test_where_memory_to_pass_images_on_is_missing(text, error, message):
+    def batches():
+        raise RuntimeError(text)
+        yield
+
+    with pytest.raises(error, match=message):
+        next(read_batches(batches()))
 
 
 def test_batches_that_cannot_be_divided_are_refused():

@@ -38,6 +38,15 @@ def test_losses_fall(frames, samples):
     assert totals[-1] < 0.7 * totals[0]
 
 
+def test_running_mean_follows_by_the_steps_number(frames, samples):
+    learner = make_learner(frames, ema_decay=0.999)
+    before = [parameter.clone() for parameter in learner.model_network.parameters()]
+    learner.step([collate(samples)], 100)  # a decay of 101 / 110
+    pairs = zip(learner.model_network.parameters(), learner.network.parameters(), strict=True)
+    for old, (mean, now) in zip(before, pairs, strict=True):
+        torch.testing.assert_close(mean, (101 * old + 9 * now) / 110)
+
+
 def test_report_names_the_parts_of_the_loss(frames, samples):
     report = make_learner(frames).step([collate(samples)], 0)
     parts = {name: value for name, value in report.losses.items() if name != 'total'}

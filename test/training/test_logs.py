@@ -1,3 +1,4 @@
+import errno
 import sys
 
 from smoke_ros.training.logs import TRAINING_CSV, VALIDATION_CSV, open_log
@@ -46,6 +47,20 @@ def test_tensorboard_has_the_same_figures(tmp_path):
         'training/total': (10, 1.5),
         'validation/3d': (10, 2.5),
     }
+
+
+def test_a_line_that_cannot_be_written_ends_no_run(tmp_path, monkeypatch, caplog):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with open_log(tmp_path, 0, tensorboard=False) as log:
+        with monkeypatch.context() as patched:
+            patched.setattr('smoke_ros.training.logs._append', fail)
+            log.training(10, {'total': 1.0})
+            log.training(20, {'total': 1.0})
+        log.training(30, {'total': 1.0})
+    assert caplog.text.count('cannot be written (No space left on device): from step 10 on') == 1
+    assert (tmp_path / TRAINING_CSV).read_text().splitlines() == ['iteration,total', '30,1']
 
 
 def test_missing_tensorboard_leaves_the_csv_files(tmp_path, monkeypatch, caplog):

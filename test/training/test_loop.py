@@ -1,3 +1,4 @@
+import copy
 import csv
 import dataclasses
 import math
@@ -79,6 +80,38 @@ def test_run_leaves_model_curves_and_configuration(frames, tmp_path):
     assert final.training.frames == ('000000', '000001', '000002', '000003')
     assert final.training.config == config
     assert 'resume' not in read_content(tmp_path / FINAL)
+
+
+def test_the_rate_drops_after_as_many_steps_as_are_asked_for(frames, tmp_path):
+    run_job(make_job(frames, drops=(2,), log_every=1), tmp_path, ALONE)
+    rates = [float(line['learning_rate']) for line in rows(tmp_path / 'training.csv')]
+    assert rates == pytest.approx([2.5e-4, 2.5e-4, 2.5e-5, 2.5e-5])
+
+
+def test_the_running_mean_is_what_is_validated_and_kept(frames, tmp_path, monkeypatch):
+    seen = []
+
+    def score(network, *_):
+        seen.append(copy.deepcopy(network.state_dict()))
+        return {'score': 1.0, 'total': 1.0}
+
+    monkeypatch.setattr('smoke_ros.training.loop.validate', score)
+    run_job(make_job(frames, validates=True, ema_decay=0.9, iterations=2), tmp_path, ALONE)
+    mean = read_content(tmp_path / LAST)['resume']['learner']['mean']
+    kept = [load_checkpoint(tmp_path / name).state for name in (BEST, FINAL)]
+    assert seen
+    for state in (*seen, *kept):
+        assert all(torch.equal(state[name], mean[name]) for name in mean)
+
+
+def test_a_gpu_without_memory_is_said_with_the_remedy(frames, tmp_path, monkeypatch):
+    def fail(*_):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2.00 GiB. More.')
+
+    monkeypatch.setattr('smoke_ros.training.learner.Learner.step', fail)
+    text = r'after 0 steps: .* \(CUDA out of memory\): divide .* training\.accumulate'
+    with pytest.raises(OSError, match=text):
+        run_job(make_job(frames), tmp_path, ALONE)
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,26 @@ def test_classes_are_scored_with_kittis_overlaps_where_it_has_them():
     assert make_run_config({'evaluation': given}, 'here').evaluation.overlaps == (0.6,)
 
 
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'heading_scale': 0.3}, r'heading_scale 0\.3 is that of a loss whose factor'),
+        ({'regression': 'l1', 'dimensions_weight': 5.0}, 'regression disentangled, got l1'),
+        ({'regression': 'l1', 'relative_location': True}, 'are for regression disentangled'),
+    ],
+)
+def test_options_of_losses_that_do_nothing_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make_run_config({'loss': options}, 'here')
+
+
+def test_the_list_of_frames_may_be_another_file():
+    data = DataConfig(split='/here/train.txt')
+    old = RunConfig(data=data, validation=data).as_mapping()
+    moved = dataclasses.replace(data, split='/there/train.txt')
+    assert differences(old, RunConfig(data=moved, validation=moved).as_mapping()) == []
+
+
 def test_differences_are_named_but_those_that_do_not_matter():
     old = RunConfig()
     training = dataclasses.replace(old.training, batch_size=8, workers=0, checkpoint_every=7)
