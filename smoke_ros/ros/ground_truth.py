@@ -83,24 +83,17 @@ def _to_object(box: Detection3D, text: str, camera: CameraModel) -> KittiObject 
     if match is None:
         return _projected(box, camera)
     x1, y1, x2, y2 = (float(value) for value in match['bbox'].split(','))
-    if box.class_name == DONT_CARE:
-        return _undistorted(dont_care((x1, y1, x2, y2)), camera)
-    item = KittiObject(
-        location=box.location,
-        dimensions=box.dimensions,
-        rotation_y=box.rotation_y,
-        class_name=box.class_name,
-        truncation=float(match['truncation']),
-        occlusion=int(match['occlusion']),
-        observation_angle=box.alpha,
-        bbox_xyxy_px=(x1, y1, x2, y2),
-    )
-    if not item.has_dimensions:
-        nowhere = dont_care(item.bbox_xyxy_px)
+    item = dont_care((x1, y1, x2, y2))
+    if box.class_name != DONT_CARE:
         item = dataclasses.replace(
-            item, location=nowhere.location, dimensions=nowhere.dimensions,
-            rotation_y=nowhere.rotation_y, observation_angle=nowhere.observation_angle,
+            item, class_name=box.class_name, truncation=float(match['truncation']),
+            occlusion=int(match['occlusion']),
         )  # fmt: skip
+        if min(box.dimensions) > 0.0:
+            item = dataclasses.replace(
+                item, location=box.location, dimensions=box.dimensions,
+                rotation_y=box.rotation_y, observation_angle=box.alpha,
+            )  # fmt: skip
     return _undistorted(item, camera)
 
 
